@@ -53,6 +53,7 @@ THROUGH = {
     "plotting/test_sizes.py": ("plotting/fitting",),
     "rules/test_multipliers.py": ("rules/adaptive", "rules/lookahead"),
     "rules/test_rules.py": ("rules/base", "rules/per_player"),
+    "numerics/test_continuation.py": ("numerics/sign_changes",),
     "sweeps/test_sweep.py": ("sweeps/axes", "sweeps/quantities"),
     "tracing/test_scalar_program.py": ("tracing/scalarize",),
     "training/test_data.py": ("training/data_files",),

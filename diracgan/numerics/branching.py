@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .continuation import Equations, PathPoint
+from .path_following import Equations, PathPoint
 
 
 def crossing_tangent(equations: Equations, point: PathPoint) -> np.ndarray | None:

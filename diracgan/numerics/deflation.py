@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .continuation import solve
+from .path_following import solve
 
 Function = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """x (n,) -> G(x) (n,) and its Jacobian (n, n)."""

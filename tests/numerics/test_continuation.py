@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from diracgan.numerics.branching import crossing_tangent
-from diracgan.numerics.continuation import StepControl, continue_path
+from diracgan.numerics.continuation import continue_path
+from diracgan.numerics.path_following import StepControl
 
 
 def slope_in_x(point):

@@ -10,8 +10,10 @@ import numpy as np
 
 from ...errors import InputError, instance, integer, number, shown
 from ...numerics.branching import crossing_tangent
-from ...numerics.continuation import PathPoint, SignChange, SolutionPath, StepControl, continue_path
+from ...numerics.continuation import SolutionPath, continue_path
 from ...numerics.deflation import deflated_roots
+from ...numerics.path_following import PathPoint, StepControl
+from ...numerics.sign_changes import SignChange
 from ...records import Record
 from ...registry import parameter_range
 from ...rules import Rule

@@ -12,8 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import InputError
-from ...numerics.continuation import PathPoint, SignChange, SolutionPath, StepControl, continue_path
+from ...numerics.continuation import SolutionPath, continue_path
 from ...numerics.invariant_circle import TAIL, CircleEquations, InvariantCircle
+from ...numerics.path_following import PathPoint, StepControl
+from ...numerics.sign_changes import SignChange
 from ...records import Record
 from ..linear.settings import AskedAbout
 from .born_path import SHOWN, path_to

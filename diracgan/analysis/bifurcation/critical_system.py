@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import InputError
-from ...numerics.continuation import PathPoint
 from ...numerics.critical_eigenvalues import Criterion, Group, critical_function, critical_group
 from ...numerics.normal_form import NormalForm, complex_pair, real_eigenvalue
+from ...numerics.path_following import PathPoint
 from ..decision_thresholds import T
 from .equilibrium_forms import REAL, jumping_derivatives
 from .family import Family

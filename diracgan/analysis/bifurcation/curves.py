@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError, shown, word
-from ...numerics.continuation import PathPoint, SignChange, SolutionPath, StepControl, continue_path
+from ...numerics.continuation import SolutionPath, continue_path
+from ...numerics.path_following import PathPoint, StepControl
+from ...numerics.sign_changes import SignChange
 from ...records import Record
 from ...rules import Rule, check_rule
 from ..linear.decision import heights, status_of
@@ -23,7 +25,6 @@ from .cycle_curves import FOLLOWED, follow_cycle_points
 from .cycle_points import CycleKind, CyclePoint
 from .family import Family
 from .points import FARTHEST, Bifurcation, PointKind, check_point
-from .varying_parameters import VaryingParameters
 
 _SLACK = 1e-12  # of a range: a curve may run along its border, and a value below is 0
 _ZERO = 1e-3  # of its neighbours: a value that changes its sign without this is at a pole
@@ -299,7 +300,7 @@ def plane(
     named = [named_range(name, a, b) for name, a, b in zip(over, low, high, strict=True)]
     handles = [real_handle(around, name) for name, _, _ in named]
     names = [h.name for h in handles]
-    if len(set(names)) < 2 or not VaryingParameters(around, handles).independent:
+    if len(set(names)) < 2 or not Family(around, handles).parameters.independent:
         raise InputError(f"{names[0]} and {names[1]} are one parameter; allowed: two different ones")
     ranges = np.array([bounds(h, a, b) for h, (_, a, b) in zip(handles, named, strict=True)])
     return handles, ranges[:, 0], ranges[:, 1]

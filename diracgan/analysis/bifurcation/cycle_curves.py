@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import InputError
-from ...numerics.continuation import PathPoint, SolutionPath, StepControl, continue_path
+from ...numerics.continuation import SolutionPath, continue_path
+from ...numerics.path_following import PathPoint, StepControl
 from .cycle_equations import CycleEquations, moved_tangent, sections
 from .cycle_points import CycleKind, CyclePoint
 from .family import Family

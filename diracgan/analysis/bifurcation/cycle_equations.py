@@ -17,7 +17,7 @@ from ...dynamics.event_loop import event_loop
 from ...dynamics.filippov import natural
 from ...dynamics.regimes import integrate
 from ...numerics import eigen
-from ...numerics.continuation import PathPoint
+from ...numerics.path_following import PathPoint
 from .family import Family
 
 _TRANSVERSAL = 0.2  # least cosine between the motion and the section's normal

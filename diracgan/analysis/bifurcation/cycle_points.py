@@ -7,7 +7,9 @@ import itertools
 
 import numpy as np
 
-from ...numerics.continuation import Monitor, PathPoint, SignChange, SolutionPath
+from ...numerics.continuation import SolutionPath
+from ...numerics.path_following import PathPoint
+from ...numerics.sign_changes import Monitor, SignChange
 from ...records import Record
 from ..vocabulary import Vocabulary
 from .contacts import Touching

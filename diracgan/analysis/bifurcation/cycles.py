@@ -10,7 +10,8 @@ import jax
 import numpy as np
 
 from ...errors import InputError, instance
-from ...numerics.continuation import PathPoint, SolutionPath, StepControl, continue_path
+from ...numerics.continuation import SolutionPath, continue_path
+from ...numerics.path_following import PathPoint, StepControl
 from ...variants import Variant
 from ..dynamical_system import ContinuousSystem
 from ..linear.decision import decide_matrices, status_of

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import instance, number
-from ...numerics.continuation import PathPoint
 from ...numerics.normal_form import NormalForm, eigenvector, real_eigenvalue
+from ...numerics.path_following import PathPoint
 from ...records import Record
 from ..linear.status import Status
 from ..vocabulary import Vocabulary
