@@ -115,7 +115,7 @@ def _turn(case: Case, speed: float) -> float:
 def _follow(case: Case, state: Any, turn: float) -> Answer:
     for round_ in range(T.rounds):
         case.turn = turn
-        span = T.turns * turn
+        span = case.affordable(T.turns * turn)
         stretch = case.advance(state, span, 1)
         if stretch.result == "max steps" and case.looks:
             break

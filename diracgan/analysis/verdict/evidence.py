@@ -213,6 +213,10 @@ class Case:
         self.spent += stretch.cost
         return stretch
 
+    def affordable(self, span: float) -> float:
+        """The span, or as many iterations of it as the whole budget pays; a flow stops by itself."""
+        return min(span, self.budget / self.motion.price) if self.motion.discrete else span
+
     def look(self, stretch: Stretch) -> Look:
         """How large the players are in a window."""
         d = self.system.dim

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import diracgan as dg
+from diracgan.analysis.dynamical_system import DiscreteSystem
 from diracgan.analysis.kinds import Kind
 from diracgan.analysis.linear.settings import LinearSettings
 from diracgan.analysis.verdict import kicks
@@ -74,3 +75,17 @@ def test_no_edge_is_looked_for_where_each_evaluation_is_a_sum_over_noise(monkeyp
         at = Players(np.array([0.1]), np.array([0.2]))
         asked = LinearSettings(dg.variant("ns", noise=0.3), rule, at, np.zeros(1), Players(1.0, 1.0))
         assert kicks.kick_from(asked, known, 2e7) is None
+
+
+def test_no_stretch_of_steps_costs_more_than_the_budget(monkeypatch):
+    """Steps of wgan grow for ever: windows grew fiftyfold, and 64 times as many were looked through for a turn."""
+    costs, advance = [], DiscreteSystem.advance
+
+    def counted(self, *how):
+        stretch = advance(self, *how)
+        costs.append(stretch.cost)
+        return stretch
+
+    monkeypatch.setattr(DiscreteSystem, "advance", counted)
+    dg.verdict(dg.variant("wgan"), [1.56e-4], [6.75e-5], rule=dg.rule("simultaneous", lr=0.1), effort=0.01)
+    assert max(costs) <= 1.001 * 0.01 * 2e7  # a row more or less

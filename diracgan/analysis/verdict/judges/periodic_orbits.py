@@ -180,8 +180,10 @@ def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:
 def _mean_period(case: Case, stretch: Stretch) -> float | None:
     """The mean period of iterations over a longer run, with at least eight rows in each; None for no turns."""
     period, span = windows.mean_period(stretch), float(stretch.t[-1] - stretch.t[0])
-    for longer in T.longer_windows:  # until it has seen three turns
-        period = period or windows.mean_period(case.motion.advance(stretch.end, case.time, longer * span, 1))
+    for length in sorted(
+        {case.affordable(longer * span) for longer in T.longer_windows}
+    ):  # until three turns
+        period = period or windows.mean_period(case.motion.advance(stretch.end, case.time, length, 1))
     if period is None:
         return None
     rows = int(np.clip(period // 8, 1, max(16, span / len(stretch.t))))
