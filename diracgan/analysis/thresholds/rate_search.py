@@ -15,8 +15,7 @@ from ..linear.margins import BATCH, Margin, margins, matrices, slopes
 from ..linear.parameter_handle import ParameterHandle, set_all
 from ..linear.settings import LinearSettings
 from ..linear.status import WITH_EIGENVALUES
-
-_GENERATIONS = 120
+from .search_tolerances import S
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,10 +50,10 @@ class FastestDecaySearch:
         self.around, self.handles = around, list(ranges)
         self.low = np.array([a for a, _ in ranges.values()])
         self.high = np.array([b for _, b in ranges.values()])
-        wide = np.array([a >= 0 and b > 50 * max(a, 0.02) for a, b in ranges.values()], dtype=bool)
-        self.bend = np.where(wide, math.log(1e5), 1e-9)
+        wide = np.array([a >= 0 and b > S.wide * max(a, S.lowest) for a, b in ranges.values()], dtype=bool)
+        self.bend = np.where(wide, S.denser, S.even)
         # an end that is not allowed itself is kept clear of
-        clear = 1e-9 * (self.high - self.low)
+        clear = S.end * (self.high - self.low)
         domains = [k.domain for k in self.handles]
         self.open_low = np.array([d.open_low for d in domains], bool) & (self.low == [d.low for d in domains])
         self.open_high = np.array([d.open_high for d in domains], bool) & (
@@ -121,12 +120,12 @@ class FastestDecaySearch:
             [(0.0, 1.0)] * len(self.handles),
             # SciPy's stub names fewer types than it takes
             init=start,  # type: ignore[arg-type]
-            maxiter=_GENERATIONS,
-            tol=1e-9,
+            maxiter=S.generations,
+            tol=S.population_spread[0],
             # SciPy's stub names fewer types than it takes
-            atol=1e-12,  # type: ignore[arg-type]
-            mutation=(0.4, 0.9),
-            recombination=0.8,
+            atol=S.population_spread[1],  # type: ignore[arg-type]
+            mutation=S.mutation,
+            recombination=S.recombination,
             rng=np.random.default_rng(0),
             vectorized=True,
             updating="deferred",
@@ -137,13 +136,13 @@ class FastestDecaySearch:
         smooth = stationary is not None
         if stationary is not None:
             x = stationary
-        x = self._snapped(x, 1e-12 if smooth else 1e-9)
+        x = self._snapped(x, S.shorter_smooth if smooth else S.shorter)
         return self._end(x, smooth, self._unique(x))
 
     def _on_a_face(self) -> FastestDecay | None:
         """The best with one parameter at an end of its range: a kink may vanish there, as wgan-gp's at c = 0."""
         found = []
-        for i, k in enumerate(self.handles if len(self.handles) <= 3 else []):
+        for i, k in enumerate(self.handles if len(self.handles) <= S.faces else []):
             for end, is_open in ((self.low[i], self.open_low[i]), (self.high[i], self.open_high[i])):
                 if is_open:
                     continue
@@ -167,13 +166,12 @@ class FastestDecaySearch:
             points[0] = self.coordinates(x)
         return points
 
-    def _polished(self, x: np.ndarray, rounds: int = 12) -> np.ndarray:
+    def _polished(self, x: np.ndarray, rounds: int = S.simplices) -> np.ndarray:
         """Simplex after simplex, each smaller and started from the best so far: they cope with kinks and
         cusps."""
         from scipy.optimize import minimize
 
-        span = self.high - self.low
-        size = np.maximum(0.05 * np.abs(x), 1e-3 * span)
+        size = np.maximum(S.first_simplex * np.abs(x), S.small * (self.high - self.low))
         best, value = x, self.abscissa(x)
         for _ in range(rounds):
             simplex = np.vstack([best, *(np.clip(best + s, self.low, self.high) for s in np.diag(size))])
@@ -184,13 +182,18 @@ class FastestDecaySearch:
                 lambda p: self.abscissa(self.inside(p)),
                 best,
                 method="Nelder-Mead",
-                options={"initial_simplex": simplex, "xatol": 1e-15, "fatol": 0.0, "maxiter": 120 * len(x)},
+                options={
+                    "initial_simplex": simplex,
+                    "xatol": S.last_simplex,
+                    "fatol": 0.0,
+                    "maxiter": S.steps_of_a_simplex * len(x),
+                },
             )
             there = self.inside(out.x)
             gain = value - self.abscissa(there)
             if gain > 0:
                 best, value = there, value - gain
-            size = np.maximum(size * 0.1, 1e-15 * np.maximum(np.abs(best), 1e-3))
+            size = np.maximum(size * S.smaller, S.last_simplex * np.maximum(np.abs(best), S.small))
         return best
 
     def _stationary(self, x: np.ndarray) -> np.ndarray | None:
@@ -198,9 +201,8 @@ class FastestDecaySearch:
         none."""
         from scipy.optimize import root
 
-        inner = (x > self.low + 1e-9 * (self.high - self.low)) & (
-            x < self.high - 1e-9 * (self.high - self.low)
-        )
+        span = self.high - self.low
+        inner = (x > self.low + S.end * span) & (x < self.high - S.end * span)
         if not np.all(inner) or self._gradient(x) is None:
             return None
 
@@ -209,10 +211,10 @@ class FastestDecaySearch:
             return np.full(len(x), np.nan) if found is None else found
 
         with np.errstate(all="ignore"):
-            out = root(slope, x, method="hybr", options={"xtol": 1e-15, "factor": 0.1})
-        close = np.all(np.abs(out.x - x) <= 1e-4 * np.maximum(np.abs(x), 1e-3 * (self.high - self.low)))
+            out = root(slope, x, method="hybr", options={"xtol": S.root, "factor": S.root_factor})
+        close = np.all(np.abs(out.x - x) <= S.root_moved * np.maximum(np.abs(x), S.small * span))
         size = float(np.max(np.abs(out.fun))) if np.all(np.isfinite(out.fun)) else np.inf
-        if not close or size > 1e-8 or self.abscissa(out.x) > self.abscissa(x) + 1e-12:
+        if not close or size > S.root_slope or self.abscissa(out.x) > self.abscissa(x) + S.root_gain:
             return None
         return np.asarray(out.x)
 
@@ -230,14 +232,15 @@ class FastestDecaySearch:
         abscissas = heights(w, self.around.discrete)
         top = abscissas.max()
         lead = w[np.argmax(abscissas)]
-        same = np.abs(w - lead) <= 1e-9 * max(1.0, abs(lead))
-        mates = same | (np.abs(w - np.conj(lead)) <= 1e-9 * max(1.0, abs(lead)))
+        apart = S.same_height * max(1.0, abs(lead))
+        same = np.abs(w - lead) <= apart
+        mates = same | (np.abs(w - np.conj(lead)) <= apart)
         # other eigenvalues with the same abscissa would make a kink
-        if np.any((abscissas > top - 1e-9 * max(1.0, abs(top))) & ~mates) or abs(lead) < 1e-6:
+        if np.any((abscissas > top - apart) & ~mates) or abs(lead) < S.arrives_at_once:
             return None
         rows, columns = left[:, same].conj().T, right[:, same]
         overlap = rows @ columns
-        if np.linalg.cond(overlap) > 1e8 or np.min(np.linalg.svd(overlap, compute_uv=False)) < 1e-6:
+        if np.min(np.linalg.svd(overlap, compute_uv=False)) < S.overlap:
             return None
         changes = slopes(self.around, self.handles, x)
         self.count += 1
@@ -250,10 +253,10 @@ class FastestDecaySearch:
         """Onto an end of the range, or a short number within ``reach``, where that is as good to rounding."""
         value = self.abscissa(x)
         for i in range(len(x)):
-            near = 1e-5 * (self.high[i] - self.low[i])
+            near = S.near_end * (self.high[i] - self.low[i])
             ends = [e for e in (self.first[i], self.last[i]) if abs(e - x[i]) < near]
-            rounded = [float(f"{x[i]:.{n}g}") for n in (6, 9, 12)]
-            short = [r for r in rounded if abs(r - x[i]) <= reach * max(abs(x[i]), 1e-2)]
+            rounded = [float(f"{x[i]:.{n}g}") for n in S.digits]
+            short = [r for r in rounded if abs(r - x[i]) <= reach * max(abs(x[i]), S.shorter_small)]
             for shorter in (*ends, *short):
                 if not self.first[i] <= shorter <= self.last[i]:
                     continue
@@ -272,13 +275,15 @@ class FastestDecaySearch:
     def _unique(self, x: np.ndarray) -> bool:
         """Whether a descent from the best value seen far away ends higher, or here."""
         us, abscissas = (np.concatenate(part) for part in zip(*self.seen, strict=True))
-        away = np.max(np.abs(us - self.coordinates(x)), axis=1) > 0.1
+        away = np.max(np.abs(us - self.coordinates(x)), axis=1) > S.away
         if not np.any(away & np.isfinite(abscissas)):
             return True
-        other = self._polished(self.values(us[np.argmin(np.where(away, abscissas, np.inf))]), rounds=5)
+        other = self._polished(
+            self.values(us[np.argmin(np.where(away, abscissas, np.inf))]), rounds=S.fewer_simplices
+        )
         here, there = self.abscissa(x), self.abscissa(other)
-        far = float(np.max(np.abs(self.coordinates(other) - self.coordinates(x)))) > 0.02
-        return not (far and there <= here + 1e-6 * max(1.0, abs(here)))
+        far = float(np.max(np.abs(self.coordinates(other) - self.coordinates(x)))) > S.elsewhere
+        return not (far and there <= here + S.as_good * max(1.0, abs(here)))
 
     def _end(self, x: np.ndarray, smooth: bool, unique: bool) -> FastestDecay:
         here = self.set_to(x)
@@ -291,7 +296,7 @@ class FastestDecaySearch:
             rate = (
                 -abscissa
                 if here.rule is None
-                else (math.inf if abscissa < 1e-6 else -math.log(abscissa) / period)
+                else (math.inf if abscissa < S.arrives_at_once else -math.log(abscissa) / period)
             )
         values = {k.name: float(v) for k, v in zip(self.handles, x, strict=True)}
         return FastestDecay(here, values, rate, margin, smooth, unique, {})

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
+from ..decision_thresholds import T
 from ..linear.margins import BATCH, Margin, margins
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.settings import LinearSettings
 from ..linear.status import DECIDED, Status
-
-_EPS = float(np.finfo(float).eps)
-_INTEGERS = (1, 2, 3, 4, 6, 8, 16, 32, 64)  # each value is a program of its own
+from .search_tolerances import S
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,9 +82,11 @@ class ParameterScan:
 def over_integers(scan: ParameterScan) -> tuple[list[Interval], list[Threshold]]:
     """Small integers, then ever wider apart, with each change followed to two neighbours."""
     low, high = int(scan.low), int(scan.high)
-    if high - low > 512:
-        raise InputError(f"{high - low + 1} integers are too many; allowed: high - low <= 512")
-    tried = sorted({low, high, *(n for n in _INTEGERS if low <= n <= high), *range(high, low, -64)})
+    if high - low > S.most_integers:
+        raise InputError(f"{high - low + 1} integers are too many; allowed: high - low <= {S.most_integers}")
+    tried = sorted(
+        {low, high, *(n for n in S.integers if low <= n <= high), *range(high, low, -S.integers_apart)}
+    )
     known = dict(zip(tried, scan.many(tried), strict=True))
     while True:
         ns = sorted(known)
@@ -111,10 +112,11 @@ def over_integers(scan: ParameterScan) -> tuple[list[Interval], list[Threshold]]
 def _grid(low: float, high: float) -> np.ndarray:
     """Evenly over the range, and ever closer to its ends and to 0."""
     width = high - low
-    near = width * np.geomspace(1e-9, 1.0, 6 * BATCH // 4)
+    near = width * np.geomspace(S.end, 1.0, S.values_near_ends)
     parts = [np.linspace(low, high, BATCH + 1), low + near, high - near[near < width / 2]]
     if low < 0 < high:
-        parts += [np.geomspace(high * 1e-9, high, 40), -np.geomspace(-low * 1e-9, -low, 40), [0.0]]
+        near = np.geomspace(S.end, 1.0, S.values_near_zero)
+        parts += [high * near, low * near, [0.0]]
     return np.unique(np.clip(np.concatenate(parts), low, high))
 
 
@@ -127,10 +129,11 @@ def over_reals(scan: ParameterScan) -> tuple[list[Interval], list[Threshold]]:
 
 def _followed(scan: ParameterScan, xs: np.ndarray, found: list[Margin]) -> tuple[np.ndarray, list[Margin]]:
     """Look closer where |margin| dips between values of one status: it may cross 0 twice, or touch it."""
-    for _ in range(6):
+    rounds, most, across = S.dips
+    for _ in range(rounds):
         size = np.array([abs(m.value) if m.status in DECIDED else np.nan for m in found])
-        clear = size > 1e2 * np.array([m.error for m in found])
-        wide = xs[2:] - xs[:-2] > 1e-7 * np.maximum(np.abs(xs[1:-1]), 1e-3 * (xs[-1] - xs[0]))
+        clear = size > S.clear * np.array([m.error for m in found])
+        wide = xs[2:] - xs[:-2] > S.dip * np.maximum(np.abs(xs[1:-1]), S.small * (xs[-1] - xs[0]))
         lowest = (size[1:-1] < size[:-2]) & (size[1:-1] <= size[2:]) & clear[1:-1] & wide
         dips = [
             int(i)
@@ -139,7 +142,9 @@ def _followed(scan: ParameterScan, xs: np.ndarray, found: list[Margin]) -> tuple
         ]
         if not dips:
             break
-        extra = np.unique(np.concatenate([np.linspace(xs[i - 1], xs[i + 1], 15)[1:-1] for i in dips[:16]]))
+        extra = np.unique(
+            np.concatenate([np.linspace(xs[i - 1], xs[i + 1], across)[1:-1] for i in dips[:most]])
+        )
         extra = np.setdiff1d(extra, xs)
         if not len(extra):
             break
@@ -189,7 +194,7 @@ def _between(
             break
         states = [m.status for m in scan.many(inside)]
         others = [k for k, s in enumerate(states) if s not in (here, there)]
-        if others and depth < 3:  # a third status between: each half has one change
+        if others and depth < S.third_status:  # a third status between: each half has one change
             k = others[len(others) // 2]
             middle = (float(inside[k]), states[k])
             return [
@@ -203,7 +208,7 @@ def _between(
 
 
 def _narrow(a: float, b: float) -> float:
-    return max(4 * _EPS * max(abs(a), abs(b)), 1e-18)
+    return max(S.neighbours * S.eps * max(abs(a), abs(b)), S.nothing)
 
 
 @dataclasses.dataclass
@@ -232,14 +237,14 @@ def _assembled(scan: ParameterScan, pieces: list[_Piece]) -> tuple[list[Interval
     bounds = [scan.low, *[(a.last + b.first) / 2 for a, b in itertools.pairwise(pieces)], scan.high]
     spans = [_Span(p.status, *ends) for p, ends in zip(pieces, itertools.pairwise(bounds), strict=True)]
     for i, (a, b) in enumerate(itertools.pairwise(pieces)):
-        spans[i].high_error = spans[i + 1].low_error = (b.first - a.last) / 2 + _EPS * abs(bounds[i + 1])
+        spans[i].high_error = spans[i + 1].low_error = (b.first - a.last) / 2 + S.eps * abs(bounds[i + 1])
     if len(pieces) > 1 and pieces[0].first == pieces[0].last == scan.low:
         spans[0].high = spans[1].low = scan.low
     if len(pieces) > 1 and pieces[-1].first == pieces[-1].last == scan.high:
         spans[-1].low = spans[-2].high = scan.high
     spans = _without_rounding(scan, spans)
     for one, two in itertools.pairwise(spans):  # what rounding cannot tell from 0 is 0
-        if abs(one.high) <= 2 * one.high_error and one.high not in (scan.low, scan.high):
+        if abs(one.high) <= S.zero * one.high_error and one.high not in (scan.low, scan.high):
             one.high = two.low = 0.0
     edges: list[Threshold] = []
     taken: _Span | None = None
@@ -258,7 +263,7 @@ def _assembled(scan: ParameterScan, pieces: list[_Piece]) -> tuple[list[Interval
 def _at_the_edges(scan: ParameterScan, pieces: list[_Piece]) -> list[_Piece]:
     """Changes too close to an end of the range to be told from it happen at the end."""
     low, high = scan.low, scan.high
-    nothing = 1e-11 * max(1.0, abs(low)), 1e-11 * max(1.0, abs(high))
+    nothing = S.same_end * max(1.0, abs(low)), S.same_end * max(1.0, abs(high))
     inner = [p for p in pieces if p.last > low + nothing[0] and p.first < high - nothing[1]]
     if len(inner) == len(pieces) or not inner:
         return pieces
@@ -282,7 +287,8 @@ def _without_rounding(scan: ParameterScan, spans: list[_Span]) -> list[_Span]:
         kept.append(span)
         before, after = spans[i - 1] if i else None, spans[i + 1] if i + 1 < len(spans) else None
         a, b = span.low, span.high
-        narrow = b - a <= 1e-5 * scale and b - a <= 1e-3 * max(abs(a), abs(b), 1e-3 * scale)
+        of_range, of_value = S.narrow
+        narrow = b - a <= min(of_range * scale, of_value * max(abs(a), abs(b), S.small * scale))
         if span.status != Status.MARGINAL:
             continue
         if before is not None and after is not None:
@@ -318,10 +324,10 @@ def _law(scan: ParameterScan, edge: float, far: float, origin: float) -> bool:
     width = abs(edge - origin)
     sign = 1.0 if far > edge else -1.0
     reach = min(1.0, abs(far - edge) / width) * width
-    steps = reach * np.geomspace(0.02, 0.9, 16)
+    steps = reach * np.geomspace(*S.law)
     found = scan.many(edge + sign * steps)
     rows = [(d, abs(m.value)) for d, m in zip(steps, found, strict=True) if m.status in DECIDED and m.value]
-    if len(rows) < 4:
+    if len(rows) < S.law_values:
         return False
     d, size = np.log(np.array(rows)).T
     rests = []
@@ -337,18 +343,19 @@ def _seen_late(scan: ParameterScan, edge: float, beyond: float, far: float) -> f
 
     ``beyond`` is a value whose margin is seen.
     """
-    steps = (far - edge) * np.geomspace(1e-12, 1e-2, 40)
+    steps = (far - edge) * np.geomspace(*S.seen_late)
     found = scan.many(edge + steps)
     clear = [
-        (abs(d), abs(m.value)) for d, m in zip(steps, found, strict=True) if abs(m.value) > 1e2 * m.error
+        (abs(d), abs(m.value)) for d, m in zip(steps, found, strict=True) if abs(m.value) > S.clear * m.error
     ]
-    rows = clear[:6]  # the closest tell the law best
+    least, most = S.closest
+    rows = clear[:most]  # the closest tell the law best
     first = scan.one(beyond)
-    if len(rows) < 3 or first.status not in DECIDED or not first.value:
+    if len(rows) < least or first.status not in DECIDED or not first.value:
         return 0.0
     d, size = np.log(np.array(rows)).T
     q, log_c = np.polyfit(d, size, 1)
-    if q < 0.1:
+    if q < S.flat:
         return 0.0
     late = np.exp((np.log(abs(first.value)) - log_c) / q) - abs(beyond - edge)
     return float(np.clip(late, 0.0, rows[0][0]))
@@ -359,16 +366,20 @@ def _crossing(scan: ParameterScan, a: float, b: float, before: str, after: str) 
     if before in DECIDED and after in DECIDED and before != after:
         from scipy.optimize import brentq
 
-        width = max(b - a, 8 * _narrow(a, b))
-        left, right = a - 64 * width, b + 64 * width
+        width = max(b - a, S.least_width * _narrow(a, b))
+        left, right = a - S.beside * width, b + S.beside * width
         ml, mr = scan.many([left, right])
         if ml.status == before and mr.status == after and ml.value * mr.value < 0:
             found: Any = brentq(
-                lambda p: scan.one(float(p)).value, left, right, xtol=1e-300, rtol=np.float64(4 * _EPS)
+                lambda p: scan.one(float(p)).value,
+                left,
+                right,
+                xtol=T.tiny,
+                rtol=np.float64(S.neighbours * S.eps),
             )
             x = float(found)
             slope = abs(mr.value - ml.value) / (right - left)
             here = scan.one(x)
             error = here.error / slope if slope > 0 and np.isfinite(here.error) else width
-            return x, float(min(error, width) + 4 * _EPS * abs(x))
-    return (a + b) / 2, (b - a) / 2 + _EPS * abs(b)
+            return x, float(min(error, width) + S.neighbours * S.eps * abs(x))
+    return (a + b) / 2, (b - a) / 2 + S.eps * abs(b)

@@ -22,6 +22,7 @@ from ..linear.status import Status
 from ..slow_flow.averaged import beyond_rest
 from .critical import scanned
 from .rate_search import FastestDecay, FastestDecaySearch
+from .search_tolerances import S
 
 _REACH = 100.0  # an upper bound for a parameter that has none
 _COMBINATIONS = 32  # of whole numbers: each is a program and a search of its own
@@ -213,7 +214,7 @@ def _touches(x: float, span: tuple[float, float], whole: bool) -> bool:
     low, high = span
     if whole:
         return low < high and x in (low, high)
-    return min(x - low, high - x) <= 1e-9 * (high - low)
+    return min(x - low, high - x) <= S.end * (high - low)
 
 
 def _words(

@@ -22,6 +22,9 @@ from ..linear.status import Status
 from ..slow_flow.averaged import adaptive_flow
 
 _CURVE = 121  # values on the default curve, from no averaging to a horizon of a million
+_RESTS = (0.9, 1e-6)  # 1 - decay on it
+_TURNS = (1e-2, 1e4)  # tau times the frequency on it, of the flow
+_MOST = 1e150  # by which an oscillation may be reduced: its square is a float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -208,7 +211,7 @@ def ema(
         about["cycle_amplitude"] = cycle.amplitude
     else:
         frequency = _frequency(variant, rule, found, omega)
-    k = None if reduction is None else number("reduction", reduction, low=1.0, high=1e150)
+    k = None if reduction is None else number("reduction", reduction, low=1.0, high=_MOST)
     if step is not None:
         made = _of_steps(frequency, step, rule.ema if rule is not None and decay is None else decay, k)
     else:
@@ -290,7 +293,7 @@ def _frequency(
 def _decays(given: Any) -> tuple[np.ndarray, np.ndarray]:
     """The decays and 1 minus them, each accurate."""
     if given is None:
-        rests = np.concatenate([[1.0], np.geomspace(0.9, 1e-6, _CURVE - 1)])
+        rests = np.concatenate([[1.0], np.geomspace(*_RESTS, _CURVE - 1)])
         return 1.0 - rests, rests
     betas = np.array([number("decay", b, low=0, high=1, open_high=True) for b in np.atleast_1d(given)])
     if not len(betas):
@@ -300,7 +303,7 @@ def _decays(given: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _taus(given: Any, omega: float) -> np.ndarray:
     if given is None:
-        return np.geomspace(1e-2, 1e4, _CURVE) / (omega or 1.0)
+        return np.geomspace(*_TURNS, _CURVE) / (omega or 1.0)
     taus = np.array([number("tau", t, low=0, open_low=True) for t in np.atleast_1d(given)])
     if not len(taus):
         raise InputError("no tau given; allowed: numbers > 0")

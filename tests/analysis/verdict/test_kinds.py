@@ -10,6 +10,7 @@ import pytest
 
 from diracgan.analysis.decision_thresholds import T
 from diracgan.analysis.kinds import KINDS, OUTCOMES, Kind, Outcome
+from diracgan.analysis.thresholds.search_tolerances import S
 from diracgan.plotting.small_multiples import verdict_words
 from diracgan.reporting.report import failing
 from diracgan.reporting.schema import report_schema
@@ -40,13 +41,14 @@ def test_every_kind_has_words_for_a_picture_and_shows_somehow(kind: Kind):
     assert kind.is_orbit == (kind.outcomes == (Outcome.ORBIT,))
 
 
-def test_thresholds_are_one_record_of_positive_numbers():
-    for field in dataclasses.fields(T):
-        value = getattr(T, field.name)
+@pytest.mark.parametrize("record", [T, S], ids=["judges", "searches"])
+def test_thresholds_are_one_record_of_positive_numbers(record):
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
         assert all(v > 0 for v in (value if isinstance(value, tuple) else (value,))), field.name
 
 
-@pytest.mark.parametrize("room", ["verdict", "orbits", "slow_flow", "bifurcation"])
+@pytest.mark.parametrize("room", ["verdict", "orbits", "slow_flow", "bifurcation", "thresholds"])
 def test_numbers_by_which_something_is_decided_have_names(room):
     plain = {0.0, 0.5, 1.0, 2.0}
     for path in sorted((ROOT / "diracgan/analysis" / room).rglob("*.py")):
