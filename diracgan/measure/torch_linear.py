@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from torch import Tensor  # pyright: ignore[reportMissingImports]
 from torch.utils._python_dispatch import TorchDispatchMode  # pyright: ignore[reportMissingImports]
 from torch.utils._pytree import tree_flatten, tree_unflatten  # pyright: ignore[reportMissingImports]
 from torch.utils.weak import WeakIdKeyDictionary  # pyright: ignore[reportMissingImports]
+
+from .torch_layout import may_turn, turn
 
 Function = Callable[[list[Tensor]], list[Tensor]]
 _SAME_VALUE = (torch.ops.aten.detach.default, torch.ops.aten.alias.default)
@@ -199,9 +202,13 @@ class LinearPart:
         Raises:
             NotLinear: where the opposite of what was recorded does not have the opposite image.
         """
-        if self._unchecked is not None:
-            self._check(self._apply([-x for x in self._unchecked]))
-        return self._apply(tangents)
+        if self._unchecked is None:
+            return self._apply(tangents)
+        self._check(self._apply([-x for x in self._unchecked]))
+        images = self._apply(tangents)
+        if may_turn(self._operations):
+            self._turn(tangents, images)
+        return images
 
     def _apply(self, tangents: list[Tensor]) -> list[Tensor]:
         held: dict[int, Tensor] = dict(enumerate(tangents))
@@ -230,6 +237,18 @@ class LinearPart:
         self._images = [
             x if s is None else x.new_empty(0) for x, s in zip(self._images, self._ends, strict=True)
         ]
+
+    def _turn(self, tangents: list[Tensor], images: list[Tensor]) -> None:
+        """Channels last from now on, unless an operation refuses it or gives other images of these tangents."""
+        self._operations = turn(self._operations, torch.channels_last)
+        try:
+            far = max(float((x - y).abs().max()) for x, y in zip(self._apply(tangents), images, strict=True))
+        except RuntimeError:
+            far = math.inf
+        scale = max(float(x.abs().max()) for x in images)
+        if not far <= _SAME * torch.finfo(images[0].dtype).eps * scale:
+            self._operations = turn(self._operations, torch.contiguous_format)
+        trim()
 
 
 def _alike(tangents: list[Tensor]) -> list[Tensor]:
