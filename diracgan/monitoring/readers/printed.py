@@ -72,6 +72,8 @@ _MELGAN = re.compile(
     rf"\bms/batch\s+\S+ \| loss \[\s*({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s*\]"
 )
 _MELGAN_NAMES = ("loss_D", "loss_G", "loss_feat", "s_error")
+# DeepFaceLab: [13:37:01][#003045][0541ms][0.6421][0.6132], what it rebuilds of the source and of the destination
+_FACES = re.compile(rf"\[#(\d+)\]\[\d+ms\]\[({_NUMBER})\](?:\[({_NUMBER})\])?", re.IGNORECASE)
 _ENDLESS = re.compile(r"\d{400}|\s{400}")  # no number; the time of the patterns grows with its square
 _HEAD = 1 << 16  # characters that tell how decimals are written
 _SEEN = 3  # decimal commas among them
@@ -169,7 +171,13 @@ def _row(line: str, before: dict[str, float]) -> tuple[dict[str, float], dict[st
 
 def _listed(line: str) -> str:
     """A line with names before the losses that it lists without."""
-    return _MELGAN.sub(_of_melgan, _VITS.sub(_with_names, line))
+    return _FACES.sub(_of_faces, _MELGAN.sub(_of_melgan, _VITS.sub(_with_names, line)))
+
+
+def _of_faces(found: re.Match[str]) -> str:
+    iteration, source, destination = found.groups()
+    second = "" if destination is None else f", dst_loss: {destination}"
+    return f", iter: {iteration}, src_loss: {source}{second}"
 
 
 def _of_melgan(found: re.Match[str]) -> str:

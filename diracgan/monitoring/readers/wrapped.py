@@ -26,7 +26,8 @@ _STYLED = re.compile(r"\\(?:text\w+|mathbf|num|multicolumn\{\d+\}\{[^}]*\}|\w*co
 # of Prometheus: gan_loss{player="critic"} 1.38 1709294400000
 _DESCRIBED = re.compile(r"# (?:HELP|TYPE) \w")
 _SAMPLE = re.compile(
-    r"([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+([-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf))(?:\s+(-?\d{1,18}))?\s*",
+    r"([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+([-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf))"
+    r"(?:\s+(-?\d{1,18}(?:\.\d+)?))?\s*",
     re.IGNORECASE,
 )
 # of what a logger adds by itself: created, msecs, relativeCreated of Python's
@@ -102,20 +103,31 @@ def _of_runtime(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _of_prometheus(lines: Iterable[str]) -> Iterator[str]:
-    """A JSON object for each time that the metrics were asked for: one that they say, or the count of a name."""
-    rows: dict[int, dict[str, float]] = {}
+    """A JSON object for each time that the metrics were asked for: one that they say, or the count of a name.
+
+    Prometheus says milliseconds; OpenMetrics, which ends its answers and may write fractions, says seconds.
+    """
+    rows: dict[float, dict[str, float]] = {}
     counts: Counter[str] = Counter()
-    for found in map(_SAMPLE.fullmatch, lines):
+    stamped: set[float] = set()
+    unit = 1e-3
+    for line in lines:
+        found = _SAMPLE.fullmatch(line)
         if found is None:  # what a metric means, of which type it is, and what is no sample
+            unit = 1.0 if line.startswith("# EOF") else unit
             continue
-        name, labels, value, milliseconds = found.groups()
+        name, labels, value, stamp = found.groups()
         players = [x for x in re.findall(r'="([^"]*)"', labels or "") if player_of(x) is not None]
         name = "_".join([name, *players])
-        at = counts[name] if milliseconds is None else int(milliseconds)
-        own = {} if milliseconds is None else {"timestamp": at / 1000}
-        rows.setdefault(at, own)[name] = float(value)
+        at = counts[name] if stamp is None else float(stamp)
+        if stamp is not None:
+            stamped.add(at)
+            unit = 1.0 if "." in stamp else unit
+        rows.setdefault(at, {})[name] = float(value)
         counts[name] += 1
-    yield from (json.dumps(rows[at]) + "\n" for at in sorted(rows))
+    for at in sorted(rows):
+        own = {"timestamp": at * unit} if at in stamped else {}
+        yield json.dumps(own | rows[at]) + "\n"
 
 
 def _of_latex(lines: Iterable[str]) -> Iterator[str]:

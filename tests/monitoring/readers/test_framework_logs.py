@@ -239,6 +239,14 @@ PRINTED = {
         '# TYPE gan_loss gauge\ngan_loss{{net="critic"}} {d} {k}000\ngan_loss{{net="generator"}} {g} {k}000\n',
         *("timestamp", 1, "gan_loss_critic", "gan_loss_generator"),
     ),
+    "OpenMetrics": (
+        '# TYPE gan_loss gauge\ngan_loss{{net="critic"}} {d} 17{k}.25\ngan_loss{{net="generator"}} {g} 17{k}.25\n',
+        *("timestamp", 1, "gan_loss_critic", "gan_loss_generator"),
+    ),
+    "OpenMetrics in whole seconds": (
+        "# TYPE d_loss gauge\nd_loss {d} {k}\n# TYPE g_loss gauge\ng_loss {g} {k}\n# EOF\n",
+        *("timestamp", 1, "d_loss", "g_loss"),
+    ),
     "Prometheus without times": ("# TYPE x gauge\nd_loss {d}\ng_loss {g}\n", "row", 1, "d_loss", "g_loss"),
     "two names before two numbers": ("epoch {k}, D / G loss: {d} / {g}\n", "epoch", 1, "D", "G"),
     "Python's tuples": ("('epoch', {k}, 'D', {d}, 'G', {g})\n", "epoch", 1, "D", "G"),
@@ -327,6 +335,14 @@ def test_what_a_script_prints_is_read_as_it_is(name, folder):
 def test_numbers_that_nothing_names_are_all_there(form, folder):
     (folder / "log.txt").write_text(written(form))
     np.testing.assert_allclose(read("log.txt").values, [D, G], rtol=1e-9)
+
+
+def test_the_brackets_of_deepfacelab_are_what_it_rebuilds(folder):
+    before = 'Starting. Press "Enter" to stop training and save model.\n[09:11:58][#000000][8123ms][1.2]\n'
+    (folder / "log.txt").write_text(before + written("[12:{m:02d}:{s:02d}][#00{k}5][0{k}ms][{d}][{g}]\n"))
+    log = read("log.txt")
+    assert (log.names, log.clock, log.interval) == (["src_loss", "dst_loss"], "iter", 10)
+    np.testing.assert_allclose(log.values, [D, G], rtol=1e-9)
 
 
 def test_metrics_that_are_exported_one_after_the_other_share_their_times(folder):
