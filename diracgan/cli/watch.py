@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -45,16 +46,13 @@ def command(
 
 
 def _waiting(once: bool, terminal: bool) -> Callable[[InputError], None]:
-    """What says, one time, that the log is not there yet; whoever looks once does not wait for it."""
-    waiting = False
+    """What says, one time each, why the log tells nothing now; whoever looks once does not wait for it."""
+    known: set[str] = set()
 
     def unready(error: InputError) -> None:
-        nonlocal waiting
         if once:
             raise error
-        if not waiting:
-            _print(f"waiting: {error}", terminal)
-        waiting = True
+        _new([f"waiting: {error}"], known, terminal)
 
     return unready
 
@@ -63,7 +61,9 @@ def _told(looks: Iterable[tuple[Any, list[Any]]], terminal: bool) -> Iterator[tu
     """Each look at the log, with its regimes, once what is new in it has been printed."""
     said, end = "", -math.inf
     done: set[float] = set()
+    known: set[str] = set()
     for log, found in looks:
+        _new([f"note: {note}" for note in log.notes], known, terminal)
         if log.at[-1] < end:
             done.clear()  # another run has taken the log's place
         _ended(log, found, done, terminal)
@@ -91,6 +91,15 @@ def _goes_on(log: Any, regime: Any, said: str, terminal: bool) -> None:
         print(f"\r\x1b[K\x1b[1m{line[:160]}\x1b[0m", end="", file=sys.stderr, flush=True)
     elif regime.kind.value != said:
         _print(f"now {line}", terminal)
+
+
+def _new(lines: Iterable[str], known: set[str], terminal: bool) -> None:
+    """Print the lines that are not known: numbers in them grow with the log."""
+    for line in lines:
+        kind = re.sub(r"\d[\d.,]*", "", line)
+        if kind not in known:
+            _print(line, terminal)
+            known.add(kind)
 
 
 def _print(line: str, terminal: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, number, unknown
+from ..errors import InputError, number, one_of, unknown
 from . import clocks
 from .clocks import FEWEST
 from .even_rows import evened
@@ -144,6 +144,7 @@ def read(
     step: str | None = None,
     interval: float | None = None,
     after: float | None = None,
+    run: str = "longest",
 ) -> Log:
     """Read series from a file, a folder, a mapping of names to arrays, or an array.
 
@@ -154,6 +155,7 @@ def read(
         step: the column that counts steps; by default the first of step, iteration, kimg, epoch, ... that is there.
         interval: steps from row to row, where no column says so.
         after: leave out the rows before this step.
+        run: of several in one file the ``"longest"``, or the ``"last"``.
 
     Returns:
         A :class:`Log`.
@@ -166,6 +168,7 @@ def read(
         >>> log.names, log.interval, log.values.shape
         (['d_loss'], 10.0, (1, 30))
     """
+    one_of("run", run, ("longest", "last"))
     table, empty, given = table_of(source)
     if not columns:
         whole, said = summed(table.columns, _PLAIN in table.format)
@@ -179,6 +182,8 @@ def read(
         notes.append(f"{clock} begins anew with every epoch and was counted through")
     else:
         at = None if clock is None else table.columns[clock]
+    if clock is None:
+        notes += clocks.falling(table.columns)
     if not columns:
         notes += side_by_side(list(series))
         series = _without_rare(series, notes)
@@ -189,7 +194,7 @@ def read(
         table = dataclasses.replace(table, runs=None if table.runs is None else table.runs[kept])
     if table.runs is None:
         series, at = _in_blocks(series, at, notes)
-    series, at = _one_run(series, at, table.runs, clock, notes)
+    series, at = _one_run(series, at, table.runs, clock, run, notes)
     if step is None and wide is None and at is not None and _repeats(series, at, clock or ""):
         notes.append(f"{clock} stays the same for many rows and was not used: rows are counted")
         at, clock = None, None
@@ -319,6 +324,7 @@ def _one_run(
     at: np.ndarray | None,
     runs: np.ndarray | None,
     clock: str | None,
+    which: str,
     notes: list[str],
 ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     """The rows of one run, without those that a resumed run wrote again."""
@@ -326,9 +332,9 @@ def _one_run(
     kept = np.arange(rows)
     if runs is not None:
         sizes = np.bincount(runs)
-        chosen = len(sizes) - 1 - int(np.argmax(sizes[::-1]))
+        chosen = len(sizes) - 1 - (int(np.argmax(sizes[::-1])) if which == "longest" else 0)
         kept = np.flatnonzero(runs == chosen)
-        notes.append(f"{len(sizes)} runs in one file; the longest (number {chosen + 1}) was used")
+        notes.append(f"{len(sizes)} runs in one file; the {which} (number {chosen + 1}) was used")
     if at is not None:
         kept = kept[np.isfinite(at[kept])]
         resumed, fresh = clocks.run_starts(at[kept])
@@ -336,9 +342,9 @@ def _one_run(
         resumed = [k for k in resumed if k >= 2 and at[kept][k] <= at[kept][k - 2]]
         if fresh:
             parts = np.split(np.arange(len(kept)), fresh)
-            part = max(reversed(parts), key=len)
+            part = max(reversed(parts), key=len) if which == "longest" else parts[-1]
             notes.append(
-                f"{len(parts)} runs in one file: the {clock} begins again {len(fresh)} times; the longest was used"
+                f"{len(parts)} runs in one file: the {clock} begins again {len(fresh)} times; the {which} was used"
             )
             kept = kept[part]
         elif resumed and len(resumed) <= 0.05 * len(kept):

@@ -62,13 +62,14 @@ def follow(
         variant: the loss that is trained; None for a guess.
         every: seconds between looks.
         wait: what waits.
-        unready: what is told, each time the file has changed, why a log that is too short so far says nothing.
+        unready: what is told, each time the file has changed, why it says nothing: too short so far, or gone, half
+            written or no log any more.
 
     Yields:
-        The log and its regimes.
+        The log and its regimes; of several runs in one file those of the last.
 
     Raises:
-        InputError: for what cannot be read at the first look, or stops being a log.
+        InputError: for what cannot be read at the first look.
     """
     seen: Any = None
     while True:
@@ -84,16 +85,14 @@ def follow(
 
 
 def _readable(path: str, first: bool, unready: Callable[[InputError], None]) -> Log | None:
-    """The log; None where it is only too short so far, of which ``unready`` is told, or half written."""
+    """The log; None where it is too short so far or, after the first look, cannot be read: ``unready`` is told."""
     try:
-        return read(path)
-    except UnreadyLogError as error:
+        return read(path, run="last")
+    except InputError as error:
+        if first and not isinstance(error, UnreadyLogError):
+            raise
         unready(error)
         return None
-    except InputError:
-        if first:
-            raise
-        return None  # it is being written
 
 
 def _signature(path: Path) -> tuple[tuple[str, int, int], ...]:

@@ -279,6 +279,35 @@ def test_a_growing_file_is_followed_until_ctrl_c(cli, folder, monkeypatch):
     assert "player won" in lines[-1] and "\x1b" not in err
 
 
+def test_a_log_that_is_rotated_broken_and_begun_again_is_followed(cli, folder, monkeypatch):
+    rng = np.random.default_rng(0)
+    file, head = folder / "log.csv", "step,d_loss,g_loss\n"
+    rows = "".join(f"{k},{1.386 + 0.03 * rng.normal()},{0.693 + 0.03 * rng.normal()}\n" for k in range(300))
+    won = "".join(f"{k},{0.01 * abs(rng.normal())},{7 + 0.3 * rng.normal()}\n" for k in range(100))
+    file.write_text(head + rows)
+    acts = [
+        lambda: file.rename(folder / "log.csv.1"),
+        lambda: file.write_text(head + rows[:200]),
+        lambda: file.write_text(head + rows),
+        lambda: file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99)),
+        lambda: file.write_text(head + rows + head + won),  # the last run is shorter, and what is followed
+    ]
+    looks = iter(acts)
+
+    def wait(seconds: float) -> None:
+        act = next(looks, None)
+        if act is None:
+            raise KeyboardInterrupt
+        act()
+
+    monkeypatch.setattr("diracgan.monitoring.watching.follow.__defaults__", (None, 5.0, wait))
+    code, out, err = cli("watch", "log.csv")
+    lines = [line for line in err.splitlines() if line.startswith(("waiting", "note"))]
+    assert "No such file" in lines[0] and "is not a log but" in lines[1]
+    assert lines[2].startswith("note: 2 runs in one file: the step begins again") and len(lines) == 3
+    assert code == 130 and out.startswith("step 99, 100 rows; seen: player won from 0")
+
+
 def test_a_log_that_is_too_short_is_waited_for_and_refused_at_once(cli, folder, monkeypatch):
     (folder / "log.csv").write_text("step,d_loss,g_loss\n0,1.3,0.7\n")
 

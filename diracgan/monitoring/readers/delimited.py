@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
+from ..clocks import clock_of
 from . import exports
 from .table import (
     NAME_COLUMNS,
@@ -221,18 +222,17 @@ def _table(
     checks = 0
     columns = Columns(head)
     tags: list[str] = []
-    runs, known, restarts = array("l"), {}, 0
+    runs, restarts = array("l"), 0
+    known = {("", 0): 0} if label is None else {}
+    wider: list[str] = []  # names that a later header adds
     for chunk in iter(lambda: list(itertools.islice(rows, _CHUNK)), []):
         kept = []
         for row in chunk:
             if row and row[0].strip() == head[0] and [c.strip() for c in row[: len(head)]] == head:
                 restarts += 1  # a run that was started again wrote its header once more
+                wider = max(wider, [c.strip() for c in row[len(head) :]], key=len)
                 continue
-            if len(row) > len(head) and any(c.strip() for c in row[len(head) :]):
-                raise InputError(
-                    f"{given}, row {columns.rows + len(kept) + 1} has more cells than there are columns ({len(head)}); "
-                    "allowed: as many, with decimal points, or semicolons between cells with decimal commas"
-                )
+            row = _as_narrow(row, len(head), len(wider), f"{given}, row {columns.rows + len(kept) + 1}")
             if part is not None and part < len(row) and is_check(row[part]):
                 checks += 1
                 continue
@@ -250,11 +250,29 @@ def _table(
     if long and value is not None and tag is not None:
         made = _wide(made, head[value], head[tag], tags)
         notes.append(f"a row a number: spread by {head[tag]!r} into {len(set(tags))} series")
+    if wider:
+        notes.append(f"{', '.join(wider)}, which only a later header names, was left out")
+    if label is None and clock_of(made, None) is not None:
+        runs = array("l")  # the clock tells a run that goes on from one that begins anew
     if label is not None and len(set(runs)) > 1:
         made = {n: c for n, c in made.items() if n != head[label]}
     kind = "CSV" if mark == "," else "delimited text"
     table = LogTable(made, kind, tuple(notes), _told_apart(runs), columns.ends_blank)
     return exports.cleaned(table)
+
+
+def _as_narrow(row: list[str], width: int, later: int, where: str) -> list[str]:
+    """A row without the cells of the columns that only a later header names.
+
+    Raises:
+        InputError: for cells that no header names.
+    """
+    if any(c.strip() for c in row[width + later :]):
+        raise InputError(
+            f"{where} has more cells than there are columns ({width + later}); "
+            "allowed: as many, with decimal points, or semicolons between cells with decimal commas"
+        )
+    return row[:width]
 
 
 def _told_apart(runs: array[int]) -> np.ndarray | None:

@@ -70,6 +70,42 @@ def test_a_header_that_is_written_again_starts_another_run(folder):
     assert "2 runs in one file" in log.notes[0]
 
 
+def test_a_run_that_goes_on_under_its_header_is_one_run_and_without_a_clock_another(folder):
+    y = np.sin(np.arange(120)).tolist()
+    head, rows = "step,d\n", [f"{k},{v}\n" for k, v in enumerate(y)]
+    (folder / "a.csv").write_text(head + "".join(head * (k in (40, 80)) + row for k, row in enumerate(rows)))
+    np.testing.assert_array_equal(read("a.csv").values[0], y)
+    wider = "step,d,r1\n" + "".join(rows[40:]).replace("\n", ",0.5\n")
+    (folder / "b.csv").write_text(head + "".join(rows[:40]) + wider)
+    log = read("b.csv")
+    np.testing.assert_array_equal(log.values[0], y)
+    assert log.notes == ["r1, which only a later header names, was left out"]
+    cells = [f"{v},{-v}\n" for v in y]
+    (folder / "c.csv").write_text("d,e\n" + "".join(cells[:50]) + "d,e\n" + "".join(cells[50:]))
+    log = read("c.csv")
+    np.testing.assert_array_equal(log.values[0], y[50:])
+    np.testing.assert_array_equal(read("c.csv", run="last").values[0], y[50:])
+    assert "2 runs in one file" in log.notes[0]
+
+
+def test_of_several_runs_the_last_may_be_asked_for(folder):
+    y = np.sin(np.arange(60)).tolist()
+    rows = [f"{k},{v}\n" for k, v in enumerate(y)]
+    (folder / "a.csv").write_text("step,d\n" + "".join(rows) + "".join(rows[:30]))
+    np.testing.assert_array_equal(read("a.csv").values[0], y)
+    np.testing.assert_array_equal(read("a.csv", run="last").values[0], y[:30])
+    with pytest.raises(InputError, match="unknown run 'first'.*longest"):
+        read("a.csv", run="first")
+
+
+def test_two_runs_that_write_to_one_file_are_said(folder):
+    rows = [f"{k},{np.sin(k)}\n{500 + k},0.5\n" for k in range(60)]
+    (folder / "a.csv").write_text("step,d\n" + "".join(rows))
+    log = read("a.csv")
+    assert log.clock == "row" and log.notes[0].startswith("step falls on 50 % of the rows")
+    assert log.notes[0].endswith("do several runs write to this log?")
+
+
 def test_seeds_in_one_file_are_runs(folder):
     lines = [{"step": k, "seed": s, "d_loss": float(np.sin(k + s))} for k in range(40) for s in (0, 1)]
     (folder / "a.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
