@@ -36,7 +36,8 @@ MAX_STEPS = 4_000_000
 _CHUNK = 5_000
 _STIFF = 5_000.0  # decay times within a run, beyond which an explicit method's steps are as many as its stability asks
 _LARGE = 200  # entries of a state whose eigenvalues are not worth their time
-_FOUND = 1e-14  # of a time, or of the step within which a guard's fall is looked for
+_EXACT = 1e-15  # of a time: to which a guard's fall is found, in an ordinary unit of it
+_FOUND = 1e-10  # of a step, or of the run: the same where the unit of time is so long that this is less
 _BESIDE = 1e-9  # of a state: a solver that stops nearer to a surface has met it
 _SECANT = 1e-2  # of a state's size: a slope over so much is not that of a jump beside it
 
@@ -238,7 +239,9 @@ def _first_fall(
             return None
     first = values(t0) > 0  # of those above 0 by less than rounding nothing is left to search
     times = {
-        int(k): float(np.asarray(brentq(lambda t, k=k: values(t)[k], t0, end, xtol=_FOUND * (end - t0))))
+        int(k): float(
+            np.asarray(brentq(lambda t, k=k: values(t)[k], t0, end, xtol=min(_EXACT, _FOUND * (end - t0))))
+        )
         if first[k]
         else t0
         for k in np.flatnonzero(fallen)
@@ -317,7 +320,7 @@ def _solve(
     def least_guard(t: Any, y: Any, args: Any, **_: Any) -> Array:
         return jnp.where(armed, jnp.min(guards(system, y, regime)), 1.0)
 
-    found: Any = _FOUND * jnp.abs(t1)
+    found: Any = jnp.minimum(10 * _EXACT, _FOUND * jnp.abs(t1))
     control = diffrax.PIDController(rtol=rtol, atol=atol, dtmin=1e-15 * jnp.abs(t1), force_dtmin=False)
     sol = diffrax.diffeqsolve(
         diffrax.ODETerm(rhs),
@@ -332,7 +335,7 @@ def _solve(
         stepsize_controller=GuardedStepControl(control) if regime.modes.shape[0] else control,  # pyright: ignore[reportCallIssue]
         max_steps=_CHUNK,
         throw=False,
-        event=diffrax.Event(least_guard, optimistix.Bisection(rtol=_FOUND, atol=found), direction=False),
+        event=diffrax.Event(least_guard, optimistix.Bisection(rtol=10 * _EXACT, atol=found), direction=False),
     )
     (ys, y), (_, t) = jax.tree.map(jnp.asarray, (sol.ys, sol.ts))
     return (
