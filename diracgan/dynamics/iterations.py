@@ -20,6 +20,7 @@ from ..game import Players
 from ..rules import Rule, State, init, step
 from ..tracing.host import at_once, by_program
 from ..variants import Variant
+from .filippov import LARGEST
 from .noise import MinibatchNoise, noisy
 
 _FAR = 1e8  # times as large as at the start: steps that fail from beyond have overflown
@@ -117,7 +118,8 @@ def iterate(
         return Iterated(kept, named, "ok", math.nan, f"made {kept[-1]} steps")
     rows[:, kept >= failed] = np.nan
     largest = float(progress.largest)
-    if largest > _FAR * (float(np.max(np.abs([*rows[:2, 0], np.asarray(x0)]))) or 1.0):
+    first = float(np.max(np.abs([*rows[:2, 0], np.asarray(x0)]))) or 1.0
+    if largest > min(_FAR * first, LARGEST):
         return Iterated(kept, named, "diverged", failed, f"left the float range at step {failed}")
     text = f"step {failed} has no finite value, from |z| = {largest:.3g} at most"
     return Iterated(kept, named, "stiff", failed, text)
