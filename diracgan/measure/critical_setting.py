@@ -140,7 +140,7 @@ def _search(
     memory: Any,
     batch: Any,
     samples: int = 256,
-) -> _Search:
+) -> _RateSearch:
     at, now = checkpoint(run, players, rule, memory, batch, samples)
     if not isinstance(at, JaxCheckpoint):
         raise InputError(
@@ -150,7 +150,7 @@ def _search(
     changed(
         now, {parameter: _value(now, parameter)}
     )  # refuses rules without it, or whose steps are their own
-    return _Search(at, now, parameter, steps, jax.random.key(seed))
+    return _RateSearch(at, now, parameter, steps, jax.random.key(seed))
 
 
 def _value(now: Setting, parameter: str) -> float:
@@ -158,7 +158,7 @@ def _value(now: Setting, parameter: str) -> float:
 
 
 @dataclasses.dataclass
-class _Search:
+class _RateSearch:
     """The nonlinear step, followed from one checkpoint at other values of a parameter; ``made`` counts iterations."""
 
     at: JaxCheckpoint
