@@ -50,8 +50,8 @@ def command(
 def _preset(spec: str | None) -> dict[str, Any] | None:
     from ..variants import VARIANTS, presets
 
-    name = VARIANTS.parts(spec or "").name
-    if name not in presets():
+    source, name, _ = VARIANTS.parts(spec or "")
+    if source or name not in presets():
         return None
     from ..rules.registry import preset
     from ..variants.presets import PRESETS

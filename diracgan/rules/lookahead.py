@@ -101,7 +101,8 @@ class Lookahead(Rule):
         """Make the inner rule, and let both know the same rates."""
         inner = "simultaneous" if self.inner is None else self.inner
         if isinstance(inner, str):  # of registered names only: a setting imports no file
-            if RULES.parts(inner).name not in RULES.entries:
+            source, name, _ = RULES.parts(inner)
+            if source or name not in RULES.entries:
                 raise RULES.unknown(inner)
             inner = rule(inner)
         if not isinstance(inner, Rule):

@@ -258,8 +258,8 @@ def chosen_in(spec: str) -> set[str] | None:
         >>> chosen_in("wgan-gp:lam=0.5")
         {'lam'}
     """
-    _, name, given = VARIANTS.parts(spec)
-    return None if name in PRESETS else {*read_settings(given, spec)}
+    source, name, given = VARIANTS.parts(spec)
+    return None if name in PRESETS and not source else {*read_settings(given, spec)}
 
 
 def _moves(given: Any, kind: str, losses: Variant) -> Rule:

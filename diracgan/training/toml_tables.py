@@ -13,8 +13,8 @@ import tomli_w
 
 from ..errors import InputError
 
-# a.a.a...: tomllib's memory grows with the square of the parts
-_DEEP_KEY = re.compile(r"(?<![\w-])(?:[\w-]+[ \t]*\.[ \t]*){100}")
+# a."a".a...: tomllib's memory grows with the square of the parts
+_DEEP_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){100}""")
 
 
 def read_table(path: str | os.PathLike[str]) -> dict[str, Any]:

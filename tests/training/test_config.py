@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import diracgan as dg
-from diracgan.training.config import configure, read
+from diracgan.training.config import chosen_in, configure, read
 from diracgan.training.games import Trick
 from diracgan.variants import variant
 
@@ -43,6 +43,7 @@ BAD = {
     f"[{'.'.join('a' * 90)}]\nb = 1": "unknown key of .* 'a'",
     f"[{'.'.join('a' * 20_000)}]\nb = 1": "nested too deeply",
     f"a = {{{' . '.join('a' * 20_000)} = 1}}": "nested too deeply",
+    ".".join(['"a"', "'a'"] * 10_000) + " = 1": "nested too deeply",
     "steps = 3\0": "is not TOML",
 }
 
@@ -56,6 +57,11 @@ def test_what_cannot_be_meant_is_one_line(folder, text):
     with pytest.raises(dg.InputError):
         dg.training.resume(".")
     assert [p.name for p in folder.iterdir()] == ["config.toml"]
+
+
+def test_a_presets_name_in_a_file_is_not_the_preset():
+    assert chosen_in("stylegan:r1=1") is None
+    assert chosen_in("mine.py:stylegan:r1=1") == chosen_in("mine:stylegan:r1=1") == {"r1"}
 
 
 def test_a_run_that_cannot_begin_leaves_no_folder(folder):

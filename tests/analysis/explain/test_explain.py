@@ -15,6 +15,7 @@ from diracgan.analysis.explain.explanation import explain
 from diracgan.analysis.explain.implications import length_of_the_critic, numeric_functions
 from diracgan.analysis.explain.symbolic_model import SymbolicModel
 from diracgan.cli.app import main
+from diracgan.cli.explain import _preset
 from diracgan.parameters import parameters
 from diracgan.tracing.symbolic import exact, formulas, functions, stopped
 
@@ -408,6 +409,7 @@ def test_command_takes_a_users_file(tmp_path, capsys):
     )
     assert main(["explain", f"{file}:my-cubic"]) == 0
     assert "L_D = D_f**3 + D_f" in capsys.readouterr().out
+    assert _preset(f"{file}:stylegan") is None  # whatever the user calls it
 
 
 @pytest.mark.parametrize(
