@@ -205,9 +205,7 @@ def _is_header(row: list[str]) -> bool:
 def _table(
     head: list[str], rows: Iterator[list[str]], mark: str | None, given: str, value_of: Callable[[str], float]
 ) -> LogTable:
-    head = [c.strip() for c in head]
-    while len(head) > 1 and not head[-1]:
-        head = head[:-1]
+    head = _named(head)
     twice = sorted({c for c in head if c and head.count(c) > 1})
     if twice:
         raise InputError(f"{given} has two columns {twice[0]!r}; allowed: each name once")
@@ -230,7 +228,7 @@ def _table(
         for row in chunk:
             if row and row[0].strip() == head[0] and [c.strip() for c in row[: len(head)]] == head:
                 restarts += 1  # a run that was started again wrote its header once more
-                wider = max(wider, [c.strip() for c in row[len(head) :]], key=len)
+                wider = max(wider, _named(row)[len(head) :], key=len)
                 continue
             row = _as_narrow(row, len(head), len(wider), f"{given}, row {columns.rows + len(kept) + 1}")
             if part is not None and part < len(row) and is_check(row[part]):
@@ -259,6 +257,14 @@ def _table(
     kind = "CSV" if mark == "," else "delimited text"
     table = LogTable(made, kind, tuple(notes), _told_apart(runs), columns.ends_blank)
     return exports.cleaned(table)
+
+
+def _named(head: list[str]) -> list[str]:
+    """The names of a header, without the blank ones at its end."""
+    names = [c.strip() for c in head]
+    while len(names) > 1 and not names[-1]:
+        names = names[:-1]
+    return names
 
 
 def _as_narrow(row: list[str], width: int, later: int, where: str) -> list[str]:

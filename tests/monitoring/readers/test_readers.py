@@ -68,6 +68,11 @@ def test_a_header_that_is_written_again_starts_another_run(folder):
     log = read("a.csv")
     np.testing.assert_array_equal(log.values[0], y)
     assert "2 runs in one file" in log.notes[0]
+    (folder / "b.csv").write_text(
+        (folder / "a.csv").read_text().replace("\n", ",\n")
+    )  # a comma after each last cell
+    np.testing.assert_array_equal(read("b.csv").values, log.values)
+    assert read("b.csv").notes == log.notes
 
 
 def test_a_run_that_goes_on_under_its_header_is_one_run_and_without_a_clock_another(folder):
