@@ -295,12 +295,11 @@ _PARALLEL = 1e-9
 _LEVEL = 1e-6  # of a gradient elsewhere: a function with less of it has no surface here
 _BEYOND = 1e-5  # of the state: where the branches beyond a surface are read
 _FLAT = 8 * np.finfo(float).eps
-
-
 _MET = 1e-12  # of a state: a surface nearer than this is met
-_TIED = (
-    1e-9  # the same for a second one that is met with the first, which was located by following the motion
-)
+# the same for a second one that is met with the first, which was located by following the motion
+_TIED = 1e-9
+# of the state: no surface that a loss is written with is there
+_ELSEWHERE = np.array([0.6, -0.8, -0.7, 0.5, 0.9])
 
 
 def _scale(y: Array | np.ndarray) -> float:
@@ -323,11 +322,6 @@ def _steepest(system: DiracSystem, near: Crossing, y: Array | np.ndarray, regime
     elsewhere = look(system, np.asarray(y) + _scale(y) * ways, regime.modes)
     normals = np.abs(np.stack([np.asarray(near.normals), np.nan_to_num(np.asarray(elsewhere.normals))]))
     return np.max(normals, axis=(0, 2), initial=0.0)
-
-
-_ELSEWHERE = np.array(
-    [0.6, -0.8, -0.7, 0.5, 0.9]
-)  # of the state: no surface that a loss is written with is there
 
 
 def _flat(system: DiracSystem, near: Crossing, y: Array | np.ndarray, regime: Regime) -> np.ndarray:

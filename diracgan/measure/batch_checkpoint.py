@@ -47,7 +47,7 @@ class BatchCheckpoint(eqx.Module):
 
     @property
     def of_all(self) -> BatchCheckpoint:
-        """Itself: nothing of it depends on how large its batches are but the batches."""
+        """Itself: of all that it holds, the batches alone depend on their size."""
         return self
 
     def full_step(self) -> tuple[Array, Any]:

@@ -147,9 +147,8 @@ def _search(
             "a critical setting follows the step itself in JAX; allowed: a run of ours, or losses over JAX "
             "pytrees; of a game in PyTorch try settings with dg.forecast"
         )
-    changed(
-        now, {parameter: _value(now, parameter)}
-    )  # refuses rules without it, or whose steps are their own
+    # refuses rules without it, or whose steps are their own
+    changed(now, {parameter: _value(now, parameter)})
     return _RateSearch(at, now, parameter, steps, jax.random.key(seed))
 
 

@@ -145,9 +145,8 @@ def _principal(
     random = np.random.default_rng(seed).standard_normal((len(scale), wide))
     y = new_directions(first, _images(at, which, scale[:, None] * random))
     known = first.shape[1]
-    rows = _rows(
-        at, which, np.hstack([first, y])
-    )  # those of `first` are not needed yet: one program for both
+    # the rows of `first` are not needed yet: one program for both
+    rows = _rows(at, which, np.hstack([first, y]))
     y = new_directions(first, _images(at, which, (scale**2 * rows[known:]).T))
     rows = _rows(at, which, np.hstack([first, y]))
     u = np.linalg.svd(rows[known:] * scale, full_matrices=False)[0][:, : count - known]

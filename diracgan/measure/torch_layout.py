@@ -1,7 +1,7 @@
 """The order in memory of the constants of a recorded computation: a CPU convolves images fastest channel by channel.
 
-A product with the Jacobian of a convolutional game is nine tenths convolutions, which oneDNN does a third faster where
-the channels of a pixel lie beside each other (channels last). Every operation carries its arguments' order on to its
+A product with the Jacobian of a convolutional game is mostly convolutions, which oneDNN does faster where the channels
+of a pixel lie beside each other (channels last). Every operation carries its arguments' order on to its
 result, so that only constants are turned. What reads the order itself stays as it was recorded.
 """
 

@@ -96,6 +96,7 @@ _TIMINGS = (
 )
 _MOST_REPEATED = 0.75  # of a clock's values, so many are different ones
 _FALLS = 0.1  # of a counter's rows at most, where it begins again
+_MIXED = 0.25  # of the rows: what falls so often is not what begins anew with every epoch
 FEWEST = 24  # rows below which nothing can be said
 
 
@@ -183,9 +184,6 @@ def _rises(values: np.ndarray) -> bool:
     return bool(np.mean(np.diff(finite) < 0) < _FALLS) and bool(finite.max() > finite.min())
 
 
-_MIXED = 0.25  # of the rows: what falls so often is not what begins anew with every epoch
-
-
 def falling(columns: Mapping[str, np.ndarray]) -> list[str]:
     """A note on a column that is named for a clock and none, since it falls too often; empty where there is none.
 
@@ -194,9 +192,8 @@ def falling(columns: Mapping[str, np.ndarray]) -> list[str]:
         >>> falling({"step": np.array([0, 100, 1, 101, 2, 102.0]), "d_loss": np.ones(6)})
         ['step falls on 40 % of the rows and was not used: rows are counted; do several runs write to this log?']
     """
-    for name in sorted(
-        (n for n in columns if plain_name(n) in CLOCKS), key=lambda n: CLOCKS.index(plain_name(n))
-    ):
+    named = [n for n in columns if plain_name(n) in CLOCKS]
+    for name in sorted(named, key=lambda n: CLOCKS.index(plain_name(n))):
         finite = head(columns[name])
         share = float(np.mean(np.diff(finite) < 0)) if len(finite) > 2 else 0.0
         if share >= _FALLS:

@@ -256,21 +256,26 @@ def test_without_the_framework_one_line_names_it(monkeypatch):
         callbacks.lightning_callback(dg.Monitor())
 
 
+def between_looks(monkeypatch, acts):
+    """Let ``diracgan watch`` find what each act leaves at its next look, then Ctrl-C."""
+    left = iter(acts)
+
+    def wait(seconds: float) -> None:
+        act = next(left, None)
+        if act is None:
+            raise KeyboardInterrupt
+        act()
+
+    monkeypatch.setattr("diracgan.monitoring.watching.follow.__defaults__", (None, 5.0, wait))
+
+
 def test_a_growing_file_is_followed_until_ctrl_c(cli, folder, monkeypatch):
     rng = np.random.default_rng(0)
     file = folder / "log.csv"
     rows = [f"{k},{1.386 + 0.03 * rng.normal()},{0.693 + 0.03 * rng.normal()}\n" for k in range(300)]
     more = [f"{k},{0.01 * abs(rng.normal())},{7 + 0.3 * rng.normal()}\n" for k in range(300, 600)]
     file.write_text("step,d_loss,g_loss\n" + "".join(rows))
-    looks = iter([lambda: file.write_text(file.read_text() + "".join(more))])
-
-    def wait(seconds: float) -> None:
-        act = next(looks, None)
-        if act is None:
-            raise KeyboardInterrupt
-        act()
-
-    monkeypatch.setattr("diracgan.monitoring.watching.follow.__defaults__", (None, 5.0, wait))
+    between_looks(monkeypatch, [lambda: file.write_text(file.read_text() + "".join(more))])
     code, out, err = cli("watch", "log.csv")
     assert code == 130 and "can I stop? yes, or change it: the critic has won" in out
     assert "seen: at chance from 0, player won from 300" in out
@@ -285,22 +290,18 @@ def test_a_log_that_is_rotated_broken_and_begun_again_is_followed(cli, folder, m
     rows = "".join(f"{k},{1.386 + 0.03 * rng.normal()},{0.693 + 0.03 * rng.normal()}\n" for k in range(300))
     won = "".join(f"{k},{0.01 * abs(rng.normal())},{7 + 0.3 * rng.normal()}\n" for k in range(100))
     file.write_text(head + rows)
-    acts = [
-        lambda: file.rename(folder / "log.csv.1"),
-        lambda: file.write_text(head + rows[:200]),
-        lambda: file.write_text(head + rows),
-        lambda: file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99)),
-        lambda: file.write_text(head + rows + head + won),  # the last run is shorter, and what is followed
-    ]
-    looks = iter(acts)
-
-    def wait(seconds: float) -> None:
-        act = next(looks, None)
-        if act is None:
-            raise KeyboardInterrupt
-        act()
-
-    monkeypatch.setattr("diracgan.monitoring.watching.follow.__defaults__", (None, 5.0, wait))
+    between_looks(
+        monkeypatch,
+        [
+            lambda: file.rename(folder / "log.csv.1"),
+            lambda: file.write_text(head + rows[:200]),
+            lambda: file.write_text(head + rows),
+            lambda: file.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99)),
+            lambda: file.write_text(
+                head + rows + head + won
+            ),  # the last run is shorter, and what is followed
+        ],
+    )
     code, out, err = cli("watch", "log.csv")
     lines = [line for line in err.splitlines() if line.startswith(("waiting", "note"))]
     said = (

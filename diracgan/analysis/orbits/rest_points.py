@@ -35,7 +35,7 @@ def rest_near(
     """Newton for F = 0 from ``flat`` on the smooth piece in which it lies; None where none is within ``reach``.
 
     The piece is that of ``came``, an earlier state, where one is given.
-    Steps are least-squares ones, so that on a line of equilibria the nearest is found.
+    Steps are least-squares ones, so that on a line of equilibria one nearby is found.
     """
     motion = motion.near_rest
     side = motion.side(flat if came is None else came)

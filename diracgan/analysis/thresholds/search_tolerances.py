@@ -1,6 +1,6 @@
 """Every tolerance of the searches for thresholds and for the fastest decay, with its reason: one record, ``S``.
 
-All are relative: to a parameter's range, to its value, to a margin or to the error of one.
+Most are relative: to a parameter's range, to its value, to a margin or to the error of one.
 """
 
 from __future__ import annotations

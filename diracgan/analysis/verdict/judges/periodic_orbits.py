@@ -58,8 +58,8 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
         return None
     if not (case.looks and windows.on_a_curve(case.motion.advance(stretch.end, 0.0, 1.0, 1).zs)):
         return None
-    wanders = orbit is None or (orbit.method is Method.LYAPUNOV and not orbit.repels)
-    if wanders and (several := attractors.circles_in_turn(case, numbers)):
+    never_repeats = orbit is None or (orbit.method is Method.LYAPUNOV and not orbit.repels)
+    if never_repeats and (several := attractors.circles_in_turn(case, numbers)):
         return several
     period = None if orbit is None else orbit.period
     if orbit is not None:
@@ -180,9 +180,8 @@ def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:
 def _mean_period(case: Case, stretch: Stretch) -> float | None:
     """The mean period of iterations over a longer run, with at least eight rows in each; None for no turns."""
     period, span = windows.mean_period(stretch), float(stretch.t[-1] - stretch.t[0])
-    for length in sorted(
-        {case.affordable(longer * span) for longer in T.longer_windows}
-    ):  # until three turns
+    # until it has seen three turns
+    for length in sorted({case.affordable(longer * span) for longer in T.longer_windows}):
         period = period or windows.mean_period(case.motion.advance(stretch.end, case.time, length, 1))
     if period is None:
         return None
