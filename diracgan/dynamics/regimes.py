@@ -163,12 +163,8 @@ def _failure(
         return "max steps", t, f"gave up at t = {t:.10g} after too many solver steps"
     v = np.asarray(natural(system, y)[1])
     size, speed = float(np.max(np.abs(y))), float(np.max(np.abs(v)))
-    if (
-        not why
-        or not np.isfinite(size)
-        or not np.isfinite(speed)
-        or size > min(_LOST * first, filippov.LARGEST)
-    ):
+    far = not np.isfinite(size + speed) or size > min(_LOST * first, filippov.LARGEST)
+    if not why or far:
         return "diverged", t, f"left the float range at t = {t:.10g}, |z| = {size:.3g}"
     if y @ v > 0 and size <= _BLOW_UP * max(t, _NO_TIME * t1) * speed:
         return "diverged", t, f"grows without bound by t = {t:.10g}, |z| = {size:.3g}"

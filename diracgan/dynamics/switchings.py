@@ -85,9 +85,8 @@ def after(
     if guard >= m:  # the end of a slide, on this side or on the far one
         k = (guard - m) % regime.sliding
         shared, left = regime.flips[k], _off(regime, k)
-        return _leaving(
-            system, y, left if guard < m + regime.sliding else _across(left, shared), shared
-        ), "leave"
+        off = left if guard < m + regime.sliding else _across(left, shared)
+        return _leaving(system, y, off, shared), "leave"
     if guard >= losses:  # a face of the box takes a weight, or lets it go
         alone = np.arange(m) == guard
         what = "slide" if regime.modes[guard] > 0 else "leave"

@@ -140,7 +140,7 @@ def _search(
     memory: Any,
     batch: Any,
     samples: int = 256,
-) -> _RateSearch:
+) -> _CriticalSearch:
     at, now = checkpoint(run, players, rule, memory, batch, samples)
     if not isinstance(at, JaxCheckpoint):
         raise InputError(
@@ -149,7 +149,7 @@ def _search(
         )
     # refuses rules without it, or whose steps are their own
     changed(now, {parameter: _value(now, parameter)})
-    return _RateSearch(at, now, parameter, steps, jax.random.key(seed))
+    return _CriticalSearch(at, now, parameter, steps, jax.random.key(seed))
 
 
 def _value(now: Setting, parameter: str) -> float:
@@ -157,7 +157,7 @@ def _value(now: Setting, parameter: str) -> float:
 
 
 @dataclasses.dataclass
-class _RateSearch:
+class _CriticalSearch:
     """The nonlinear step, followed from one checkpoint at other values of a parameter; ``made`` counts iterations."""
 
     at: JaxCheckpoint
