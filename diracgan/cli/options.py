@@ -65,10 +65,10 @@ class VariantOptions:
 
     def build(self) -> Variant:
         """Make the variant; InputError says what is wrong."""
-        from ..variants import parse, with_values
+        from ..variants import parse
 
         short = {k: x for k, x in given_in(self).items() if k not in ("variant", "param")}
-        return with_values(parse(self.variant), merged(short, assignments(self.param, "-p")))
+        return parse(self.variant, merged(short, assignments(self.param, "-p")))
 
 
 @dataclasses.dataclass(frozen=True)

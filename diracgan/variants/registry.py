@@ -82,20 +82,25 @@ def _read(spec: str, given: dict[str, Any]) -> Variant:
     return build(VARIANTS[name], given)
 
 
-def parse(spec: str) -> Variant:
+def parse(spec: str, values: Mapping[str, Any] | None = None) -> Variant:
     """Make the variant that a command line names.
 
     Args:
         spec: ``NAME[:k=v,...]``, ``PATH.py:NAME[:k=v,...]`` or ``package.module:NAME[:k=v,...]``.
+        values: what further options set, as :func:`with_values` takes it.
 
     Raises:
-        InputError: naming what is wrong: file, its own error line, name or parameter.
+        InputError: naming what is wrong: file, its own error line, name or parameter; and where the options set again
+            what ``spec`` sets.
 
     Example:
-        >>> parse("wgan-gp:c=0,lam=0.5,l2=0.1").label
+        >>> parse("wgan-gp:c=0,lam=0.5", {"l2": 0.1}).label
         'wgan-gp(lam=0.5, c=0) + l2=0.1'
     """
-    return _read(spec, {})
+    made = _read(spec, {})
+    values = _by_own_names(type(made), values or {})
+    merged(dict(settings(VARIANTS.find(spec)[1], spec)), values)
+    return with_values(made, values)
 
 
 def with_values(given: Variant, values: Mapping[str, Any]) -> Variant:
@@ -112,10 +117,16 @@ def with_values(given: Variant, values: Mapping[str, Any]) -> Variant:
         >>> with_values(variant("wgan-gp", lam=0.5), {"c": "0", "gamma": 0.1}).label
         'wgan-gp(lam=0.5, c=0) + r1=0.1'
     """
-    values = dict(values)
-    if "gamma" in values and "gamma" not in parameters(type(given)):
-        values = merged({"r1": values.pop("gamma")}, values)
+    values = _by_own_names(type(given), values)
     return build(type(given), {**given.hyperparameters, **values}) if values else given
+
+
+def _by_own_names(cls: type[Variant], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with R1's weight under its own name, where ``cls`` has no gamma."""
+    values = dict(values)
+    if "gamma" in values and "gamma" not in parameters(cls):
+        return merged({"r1": values.pop("gamma")}, values)
+    return values
 
 
 def build(cls: type[Variant], given: dict[str, Any]) -> Variant:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..decision_thresholds import T
+from ..dynamical_system import ContinuousSystem, DynamicalSystem
 from ..kinds import Kind
 from ..linear.spectrum import Spectrum
 from ..linear.status import Status
@@ -21,15 +22,22 @@ def starts_at_rest(case: Case, flat: np.ndarray, change: np.ndarray) -> bool:
     d = case.system.dim
     if np.array_equal(flat[: 2 * d], case.origin) and case.linear.is_equilibrium:
         return True
-    slope = np.nan_to_num(case.motion.jacobian(flat))
+    return _is_rounding(case.motion, flat, change, 2 * d)
+
+
+def _is_rounding(motion: DynamicalSystem, flat: np.ndarray, change: np.ndarray, players: int) -> bool:
+    slope = np.nan_to_num(motion.jacobian(flat))
     rounding = T.rest_rounding * T.eps * (np.abs(slope) @ np.abs(flat))
-    if case.motion.discrete:
+    if motion.discrete:
         rounding = rounding + T.eps * np.abs(flat)
-    return bool(np.all(np.abs(change[: 2 * d]) <= rounding[: 2 * d]))
+    return bool(np.all(np.abs(change[:players]) <= rounding[:players]))
 
 
 def judge(case: Case, z: np.ndarray) -> Answer:
     """The verdict on a start at rest: the linear status there, and the kind of a nearby start where that is open."""
+    if case.motion.discrete and not _at_rest_in_the_flow(case, z):
+        text = "undecided: a step moves this start by less than its rounding, and the field there is not 0"
+        return Answer(Kind.UNDECIDED, {}, f"{text}; a larger learning rate, or the flow, tells more")
     linear = case.linear
     away = float(np.linalg.norm(z - case.origin)) > T.rounding * float(np.max(np.abs(z)))
     if away:
@@ -43,17 +51,25 @@ def judge(case: Case, z: np.ndarray) -> Answer:
     )
 
 
+def _at_rest_in_the_flow(case: Case, z: np.ndarray) -> bool:
+    flow = ContinuousSystem(case.system)
+    return np.array_equal(z, case.origin) or _is_rounding(flow, z, flow.change(z), len(z))
+
+
 def _nearby(case: Case, linear: Spectrum, away: bool, numbers: dict[str, Any]) -> str:
     if linear.status == Status.STABLE:
         numbers["nearby"] = (Kind.CONVERGES_ELSEWHERE if away else Kind.CONVERGES_EXPONENTIALLY).value
         return f"a nearby start converges to it ({linear.text})"
     if linear.status == Status.UNSTABLE:
         return f"a nearby start leaves it ({linear.text})"
+    if case.nested:  # itself beside one: where all rest there is no end of neighbours
+        return linear.status.replace("-", " ")
     beside = case.beside()
     answer = case.decide(beside)
     case.spent += beside.spent
     case.evidence += [f"beside it: {line}" for line in beside.evidence]
     numbers["nearby"] = Kind(answer.kind).value
+    distance = float(np.linalg.norm(np.concatenate(beside.start) - np.concatenate(case.start)))
     return (
-        f"{linear.status.replace('-', ' ')}; a start nearby, at a distance of {beside.r0:.3g}: {answer.text}"
+        f"{linear.status.replace('-', ' ')}; a start nearby, at a distance of {distance:.3g}: {answer.text}"
     )

@@ -37,6 +37,30 @@ def test_a_start_on_an_undecided_equilibrium_follows_a_nearby_one():
     assert v.numbers["nearby"] == "neutral-orbit" and "neutral" in v.text
 
 
+class Flat(dg.Variant):
+    """Nobody wins anything anywhere: every point is an equilibrium."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return 0.0 * jnp.mean(real + fake)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return 0.0 * jnp.mean(fake)
+
+
+@pytest.mark.parametrize("rule", [None, simultaneous(0.1)])
+def test_where_every_point_is_an_equilibrium_one_neighbour_is_asked(rule):
+    v = dg.verdict(Flat(), [0.3], [0.4], rule=rule, edge=False)
+    assert v.kind == "at-equilibrium" and v.numbers["nearby"] == "at-equilibrium"
+    assert "at a distance of 0.224" in v.text  # (0.1, 0.2) further
+
+
+@pytest.mark.parametrize("lr", [1e-17, 1e-300])
+def test_a_step_below_rounding_is_no_rest(lr):
+    # at (0.1, 0.2) theta moves at the rate phi sigma(-phi theta) of about 0.05: nowhere near an equilibrium
+    v = dg.verdict(parse("ns"), [0.1], [0.2], rule=simultaneous(lr), edge=False)
+    assert v.kind == "undecided" and "less than its rounding" in v.text
+
+
 @pytest.mark.parametrize("size", [1e-8, 1e-14])
 def test_a_tiny_start_moves(size):
     # eigenvalues of [[-r1, -1/2], [1/2, 0]] with r1 = 0.3: real part -0.15
