@@ -123,11 +123,10 @@ def adaptive_chart(
 
 
 def _values(low: float, high: float, count: int) -> np.ndarray:
-    """Equispaced, by their logarithm where the range is wide."""
-    first = low if low > 0 else low + _SHORTEST * (high - low)
-    if low >= 0 and high >= _WIDE * first:
-        return np.geomspace(first, high, count)
-    return np.linspace(low, high, count)
+    """Equispaced, by their logarithm where the range is wide and does not begin at 0, which many cannot be (lr)."""
+    if low > 0 and high >= _WIDE * low:
+        return np.geomspace(low, high, count)
+    return np.linspace(low or _SHORTEST * high, high, count)
 
 
 def _words(names: tuple[str, str], kinds: list[list[str]], amplitudes: np.ndarray) -> str:

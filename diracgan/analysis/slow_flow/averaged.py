@@ -35,6 +35,7 @@ _WEAKER = 1e-3  # a smaller pull outwards, relatively, than at seven radii befor
 _SAME_POWER = 0.1  # p of n^p after the one and the other
 _ARRIVED = 0.05
 _SETTLED = 0.05  # change of the root mean square of phi from one window of an iterated run to the next
+_ROTATIONS = 5.0  # fewer in a window tell a cycle from nothing
 _AT_REST = 1e-6  # of a step
 
 
@@ -363,7 +364,8 @@ def _iterated(
             return _Destination(Outcome.UNDECIDED, iterated=steps, finite=False)
         if max(float(seen.phi / sizes.phi), float(seen.theta / sizes.theta)) < _AT_REST:
             return _Destination(Outcome.EQUILIBRIUM, 0.0, 0.0, iterated=steps)
-        if abs(swing - before) <= _SETTLED * swing:
+        turned = math.isnan(float(seen.period)) or _ROTATIONS * float(seen.period) <= _WINDOW * steps
+        if turned and abs(swing - before) <= _SETTLED * swing:
             break
         powers.append(math.log(swing / max(before, T.tiny)) / _WINDOWS_APART)
     else:

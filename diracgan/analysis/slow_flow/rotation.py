@@ -25,7 +25,7 @@ RADII = 8  # looked at in one call
 _SHARE = 5.0  # of the longest memory: how long it is brought to its response
 _SLOW = 0.02  # radians per step: slow against any memory of the gradient's mean
 _PERIOD = 3.6  # steps of a rotation over its radius in steps, at least nearly; a square needs 4
-_LEAST_LIMIT = 600.0
+_LEAST_LIMIT = 20_000.0  # a quarter turn may leave hundreds of steps farther out: beta1 = 0.95 above beta2
 _MOST_TURNS = 12.0  # steps of a rotation over its radius in steps; a circle needs 4.4, a square 4
 
 
