@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -202,13 +201,13 @@ class LinearPart:
         Raises:
             NotLinear: where the opposite of what was recorded does not have the opposite image.
         """
-        if self._unchecked is None:
-            return self._apply(tangents)
-        self._check(self._apply([-x for x in self._unchecked]))
-        images = self._apply(tangents)
-        if may_turn(self._operations):
-            self._turn(tangents, images)
-        return images
+        if self._unchecked is not None:
+            opposite = [-x for x in self._unchecked]
+            images = self._apply(opposite)
+            self._check(images)
+            if may_turn(self._operations):
+                self._turn(opposite, images)
+        return self._apply(tangents)
 
     def _apply(self, tangents: list[Tensor]) -> list[Tensor]:
         held: dict[int, Tensor] = dict(enumerate(tangents))
@@ -240,13 +239,15 @@ class LinearPart:
 
     def _turn(self, tangents: list[Tensor], images: list[Tensor]) -> None:
         """Channels last from now on, unless an operation refuses it or gives other images of these tangents."""
+        largest = max((float(x.abs().max()) for x in images if x.numel()), default=0.0)
+        rounding = _SAME * torch.finfo(images[0].dtype).eps * largest
         self._operations = turn(self._operations, torch.channels_last)
         try:
-            far = max(float((x - y).abs().max()) for x, y in zip(self._apply(tangents), images, strict=True))
+            pairs = zip(self._apply(tangents), images, strict=True)
+            same = all(float((x - y).abs().max()) <= rounding for x, y in pairs if y.numel())
         except RuntimeError:
-            far = math.inf
-        scale = max(float(x.abs().max()) for x in images)
-        if not far <= _SAME * torch.finfo(images[0].dtype).eps * scale:
+            same = False
+        if not same:
             self._operations = turn(self._operations, torch.contiguous_format)
         trim()
 

@@ -11,6 +11,7 @@ import diracgan as dg
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; diracgan[torch] brings it")
 from diracgan.measure import torch_layout  # noqa: E402
+from diracgan.measure.torch_linear import LinearPart  # noqa: E402
 
 nn, F, LAST = torch.nn, torch.nn.functional, torch.channels_last
 
@@ -88,3 +89,18 @@ def test_the_recorded_order_is_restored_where_the_other_is_refused_or_misread(mo
     game = measured(torch.float32, read)
     assert not turned(game)
     is_as_wanted(game)
+
+
+def test_a_first_product_that_is_0_tells_nothing_of_the_order(monkeypatch):
+    """Nor does one along a part of the weights: the order is tried on a random direction."""
+    monkeypatch.setattr(torch_layout, "_READS_ORDER", ())
+    torch.manual_seed(0)
+    weight, factor, v = torch.randn(3, 2, 3, 3), torch.randn(4, 3, 6, 6), torch.randn(4, 2, 8, 8)
+
+    def image(tangents):
+        product = F.conv2d(tangents[0], weight) * factor
+        return [product.as_strided((4, 108), (108, 1)), tangents[0][:0]]
+
+    made = LinearPart(image, [v])
+    assert not any(x.any() for x in made([torch.zeros_like(v)]))
+    torch.testing.assert_close(made([v])[0], image([v])[0])
