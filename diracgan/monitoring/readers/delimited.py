@@ -249,7 +249,7 @@ def _table(
         made = _wide(made, head[value], head[tag], tags)
         notes.append(f"a row a number: spread by {head[tag]!r} into {len(set(tags))} series")
     if wider:
-        notes.append(f"{', '.join(wider)}, which only a later header names, was left out")
+        notes.append(f"columns that only a later header names were left out: {', '.join(wider)}")
     if label is None and clock_of(made, None) is not None:
         runs = array("l")  # the clock tells a run that goes on from one that begins anew
     if label is not None and len(set(runs)) > 1:

@@ -84,7 +84,7 @@ def test_a_run_that_goes_on_under_its_header_is_one_run_and_without_a_clock_anot
     (folder / "b.csv").write_text(head + "".join(rows[:40]) + wider)
     log = read("b.csv")
     np.testing.assert_array_equal(log.values[0], y)
-    assert log.notes == ["r1, which only a later header names, was left out"]
+    assert log.notes == ["columns that only a later header names were left out: r1"]
     cells = [f"{v},{-v}\n" for v in y]
     (folder / "c.csv").write_text("d,e\n" + "".join(cells[:50]) + "d,e\n" + "".join(cells[50:]))
     log = read("c.csv")
