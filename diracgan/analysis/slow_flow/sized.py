@@ -183,4 +183,5 @@ def _text(
         f"{name} = {x:.6g}" + ("" if f.period is None else f" (one rotation in {f.period:.4g} iterations)")
         for x, f in zip(values, flows, strict=True)
     ]
-    return f"a cycle of |phi| = {wanted:g} at " + ", ".join(found)
+    source = "iterated runs" if any(f.iterated for f in flows) else "the averaged flow"
+    return f"a cycle of |phi| = {wanted:g} at {', '.join(found)}, by {source} without minibatches' noise"
