@@ -399,7 +399,7 @@ def import_module(name: str) -> ModuleType:
     """Import a module by its dotted name.
 
     Raises:
-        InputError: for what is no such name, when there is no such module, or it raises; its own error line is shown.
+        InputError: for what is not such a name, for a missing module, or one that raises; its own error line is shown.
     """
     if not all(part.isidentifier() for part in name.split(".")):
         raise InputError(f"{name!r} is not a module; allowed: a dotted name such as pkg.module, or PATH.py")

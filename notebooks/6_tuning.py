@@ -57,7 +57,7 @@ print(found.text)
 print(found.predicted.text)
 print("predicted:", guess)
 for a in found.recommendations:
-    print(f"- {a.knob}{'' if a.value is None else f' = {a.value:.4g}'}: {a.effect}")
+    print(f"- {a.parameter}{'' if a.value is None else f' = {a.value:.4g}'}: {a.effect}")
     print(f"  but: {a.caveat}")
 
 # %% [markdown]
@@ -69,7 +69,7 @@ for a in found.recommendations:
 # The recommended decay, in a rerun of the game with that average: the swing is a tenth of what it was.
 
 # %%
-decay = next(a.value for a in found.recommendations if a.knob == "ema")
+decay = next(a.value for a in found.recommendations if a.parameter == "ema")
 averaged = dg.simulate(hidden, phi0=[0.5], theta0=[0.5], rule=dg.rule("alternating", lr=0.1, ema=decay), steps=1500)
 late = slice(900, 1500)
 ratio = np.ptp(averaged.theta_ema.values[late]) / np.ptp(averaged.theta.values[late])

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..game import Players
 from .dynamical_system import ContinuousSystem, DiscreteSystem, DynamicalSystem
-from .linear.spectrum import spectrum
+from .linear.settings import LinearSettings
+from .linear.spectrum import spectrum_of
 from .linear.status import Status
 from .many_runs import Runs
 from .orbits.rotating_states import commutes_with_rotations
@@ -154,7 +156,8 @@ class Basins:
         """Whether (0, x0) is unstable."""
         runs, x0 = self.runs, np.asarray(self.runs.system.x0)
         rate_d, rate_g = map(float, runs.rates)
-        seen = spectrum(runs.variant, x0=x0, rule=runs.rule, rate_d=rate_d, rate_g=rate_g)
+        here = Players(np.zeros_like(x0), x0)
+        seen = spectrum_of(LinearSettings(runs.variant, runs.rule, here, x0, Players(rate_d, rate_g)))
         return seen.status == Status.UNSTABLE
 
     def _passes(self, end: RunEnd) -> bool:

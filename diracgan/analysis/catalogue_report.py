@@ -22,6 +22,7 @@ from ..variants import VARIANTS, Variant, parse, variants
 from .decision_thresholds import checked_effort
 from .kinds import Kind
 from .linear.spectrum import spectrum
+from .verdict.loss_errors import raised_by_loss
 from .verdict.verdict import verdict
 
 DEFAULT_RULES = ("simultaneous", "alternating")
@@ -199,6 +200,8 @@ def _row(v: Variant, motion: Rule | None, x0: float, effort: float, judged: bool
         for d in DIMENSIONS:
             cells[d] = _cell(v, motion, d, np.full(d, x0), effort, judged)
     except Exception as problem:  # a loss is a user's code, and the other rows stand without it
+        if not isinstance(problem, InputError) and not raised_by_loss(problem, v):
+            raise
         error = str(problem) if isinstance(problem, InputError) else one_line(problem)
         error, cells = " ".join(error.split()), {}
     return Row(

@@ -115,7 +115,7 @@ def _said(found: Any) -> Iterator[str | Table]:
         yield found.predicted.text
     for a in found.recommendations:
         value = "" if a.value is None else f" = {a.value:.6g}"
-        yield f"- {a.knob.replace('_', ' ')}{value}: {a.effect} ({a.caveat})"
+        yield f"- {a.parameter.replace('_', ' ')}{value}: {a.effect} ({a.caveat})"
     yield f"can I stop? {found.stop}"
 
 

@@ -301,7 +301,7 @@ def _beside(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -
 
 
 _SEEN = 1e-7  # of the field: a speed through a surface on which it would stand, by which the motion leaves it
-# Numbers alone, that is no index and no library's solver: a slide is then a scalar program, for NumPy and for C.
+# Numbers alone, neither an index nor a library's solver: a slide is then a scalar program, for NumPy and for C.
 
 
 def _slid_upon(regime: Regime, g: Array) -> Array:

@@ -25,13 +25,13 @@ class Advice:
     """One thing to try.
 
     Attributes:
-        knob: "ema", "r1", "lr_ratio" or "lr".
+        parameter: "ema", "r1", "lr_ratio" or "lr".
         value: what to set it to; None where it should be left alone or a learning rate is needed to say it.
         effect: what is then predicted.
         caveat: when that does not hold.
     """
 
-    knob: str
+    parameter: str
     value: float | None
     effect: str
     caveat: str

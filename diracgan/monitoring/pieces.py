@@ -217,7 +217,7 @@ def _turns_again(y: np.ndarray, cycles: int) -> bool:
 
 
 def _without_line(y: np.ndarray) -> np.ndarray:
-    """What a straight line leaves: a ramp is no wave in any cycle."""
+    """What a straight line leaves: a ramp is not a wave in any cycle."""
     t = np.arange(len(y)) - (len(y) - 1) / 2
     return y - y.mean() - t * (t @ y) / max(float(t @ t), 1.0)
 

@@ -18,10 +18,10 @@ from jax import Array
 
 SCALES = (1e-3, 1e-5, 1e-7)
 SMOOTH, KINK, JUMP, NONE = range(4)
-_ROUNDING = 50 * float(np.finfo(float).eps)
-_FALLS = 0.3  # of a mismatch, from a scale to the next: where it falls by more there is a derivative
+ROUNDING = 50 * float(np.finfo(float).eps)
+FALLS = 0.3  # of a mismatch, from a scale to the next: where it falls by more there is a derivative
 # likewise, where it falls by one power of the scale, to within a share
-_FALLS_SLOWLY, _ALIKE = 0.9, 0.05
+FALLS_SLOWLY, ALIKE = 0.9, 0.05
 _CLOSE = 1e-9  # as far away autodiff is tried where it fails at the point itself
 _BESIDE = ((0, 1), (0, -1), (1, 1), (1, -1))  # there: which direction, and its sign
 
@@ -150,7 +150,7 @@ def judge(seen: Probe, xp: Any) -> Derivative:
     kept = xp.sum(finite, axis=1)
     mean = around[:, -1].sum(axis=1) / xp.maximum(kept, 1)[:, None]
     centre = xp.where(xp.all(xp.isfinite(seen.value), axis=1, keepdims=True), seen.value, mean)
-    noise = _ROUNDING * seen.terms
+    noise = ROUNDING * seen.terms
     size = xp.maximum(xp.max(xp.abs(around[:, -1]), axis=(1, 2)), xp.max(xp.abs(centre), axis=1))
     off = xp.where(finite[:, None, :, None], around - centre[:, None, None], 0.0)
     jacobian, error, smooth = _believed(xp, seen, around, off, finite, noise, size)
@@ -186,19 +186,19 @@ def _believed(
         rest = xp.max(xp.maximum(miss, 0.0), axis=(2, 3)) / scales[:, 0]
         # what rounding leaves of differences between values, each made of terms as large as |J| max(1, |z|)
         largest = xp.max(xp.abs(around[:, 2]), axis=(1, 2)) + xp.max(xp.abs(linear), axis=(1, 2))
-        floor = _ROUNDING * (largest + np.finfo(float).tiny) / SCALES[2]
+        floor = ROUNDING * (largest + np.finfo(float).tiny) / SCALES[2]
         return xp.where(xp.all(xp.isfinite(jacobian), axis=(1, 2))[:, None], rest, xp.nan), floor
 
     def holds(jacobian: Array) -> Array:
         """Whether the mismatch falls with the scale, or is what rounding leaves."""
         rest, floor = mismatch(jacobian)
-        return rest[:, 2] <= xp.maximum(_FALLS * rest[:, 1], floor)
+        return rest[:, 2] <= xp.maximum(FALLS * rest[:, 1], floor)
 
     def holds_slowly(jacobian: Array) -> Array:
         """Whether it falls, however slowly, by one power of the scale, as of |x|^1.2: that of a kink comes to stay."""
         rest, _ = mismatch(jacobian)
         even = rest[:, 0] * rest[:, 2]  # the middle one's square, of a power
-        return (rest[:, 2] <= _FALLS_SLOWLY * rest[:, 1]) & (xp.abs(rest[:, 1] ** 2 - even) <= _ALIKE * even)
+        return (rest[:, 2] <= FALLS_SLOWLY * rest[:, 1]) & (xp.abs(rest[:, 1] ** 2 - even) <= ALIKE * even)
 
     here = holds(seen.jacobian) | holds_slowly(seen.jacobian)
 

@@ -67,7 +67,7 @@ def file_of(options: Any) -> Path | None:
         key = hashlib.sha256(json.dumps(told).encode())
         for source in sorted(Path(__file__).parents[1].rglob("*.py")):
             key.update(source.read_bytes())
-    except (OSError, TypeError):  # a package without files, or what is no plain value
+    except (OSError, TypeError):  # a package without files, or what is not a plain value
         return None
     return Path(folder) / f"{key.hexdigest()[:_DIGITS]}.npz"
 

@@ -36,7 +36,7 @@ _LIMITS = {
     Outcome.UNDECIDED: ("#ECECEC", "undecided"),
 }
 _SEVERAL = ("#EBA71C", "#7A2E68", "#00906B", "#F0E442", "#5AA2DC")
-_FEW = 3  # starts that are no basin: a point alone is what the others come to, or leave
+_FEW = 3  # starts that are not a basin: a point alone is what the others come to, or leave
 _SAME = 0.02  # limits whose sizes differ by less than this share are one
 
 

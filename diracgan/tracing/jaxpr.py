@@ -22,6 +22,10 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, primitives
 Value = TypeVar("Value")
 
 
+class UnknownSetting(Exception):
+    """An operation is not told something by the name that is known here; the message names both."""
+
+
 # ---------------------------------------------------------------- the records
 
 
@@ -146,19 +150,37 @@ class Operation:
         """What :func:`bind` applies."""
         return self.equation.primitive
 
-    @property
+    @functools.cached_property
     def settings(self) -> Mapping[str, Any]:
-        """What it is told besides its inputs, by JAX's names: axes, a permutation, a power."""
-        return self.equation.params
+        """What it is told besides its inputs, by JAX's names: axes, a permutation, a power.
+
+        To ask for a name that this version of JAX does not have raises :class:`UnknownSetting`.
+        """
+        return _Settings(self.equation)
 
     @functools.cached_property
     def structure(self) -> Call | Scan | While | Branches | None:
         """What it consists of; None for a single operation and for what is not known to consist of others."""
-        return _ADAPTER.structure(self.equation)
+        try:
+            return _ADAPTER.structure(self.equation)
+        except UnknownSetting:
+            return None
 
     def __call__(self, values: Sequence[Any], **changed: Any) -> list[Any]:
         """Its results by JAX, with some of its settings changed; on tracers it becomes a part of their program."""
         return bind(self.primitive, {**self.settings, **changed}, values)
+
+
+class _Settings(dict[str, Any]):
+    """The parameters of an equation."""
+
+    def __init__(self, equation: Any) -> None:
+        super().__init__(equation.params)
+        self.operation = equation.primitive.name
+
+    def __missing__(self, key: str) -> Any:
+        known = ", ".join(self) or "none"
+        raise UnknownSetting(f"JAX's {self.operation} has no parameter {key!r} here; it has {known}")
 
 
 # ---------------------------------------------------------------- reading
@@ -342,7 +364,7 @@ class _Jax010:
 
     def structure(self, equation: Any) -> Call | Scan | While | Branches | None:
         """What an equation consists of."""
-        name, p = equation.primitive.name, equation.params
+        name, p = equation.primitive.name, _Settings(equation)
         if name in self.calls:
             called = self.called(equation)
             return None if called is None else Call(_searched(_function(called)))

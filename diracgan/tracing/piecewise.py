@@ -15,7 +15,7 @@ from jax import Array
 
 from .jaxpr import Operation, interpret, read
 from .scalar_program import NotScalarizable, Program, trace
-from .sites import LINEAR, inner_function, is_comparison, is_site, truncates
+from .sites import LINEAR, exponent, inner_function, is_comparison, is_site, truncates
 from .switching import evaluate
 
 # where kinks are looked for: two of one surface that lie closer than this are taken apart only if a third is between
@@ -115,7 +115,8 @@ def _may_be_infinite(operation: Operation, ins: list[Form]) -> bool:
     if operation.name == "div":
         return bool(ins[1].depth)
     name = getattr(getattr(operation.structure, "function", None), "name", operation.name)
-    return name in _ROOTS or (name == "integer_pow" and operation.settings["y"] < 0)
+    power = exponent(operation)
+    return name in _ROOTS or (name == "integer_pow" and (power is None or power < 0))
 
 
 def _degree(operation: Operation, ins: list[Form]) -> float:
@@ -129,8 +130,8 @@ def _degree(operation: Operation, ins: list[Form]) -> float:
         return sum(degrees)
     if name == "square":
         return 2.0 * degrees[0]
-    if name == "integer_pow" and operation.settings["y"] >= 0:
-        return operation.settings["y"] * degrees[0]
+    if (power := exponent(operation)) is not None and power >= 0:
+        return power * degrees[0]
     if name == "div" and not ins[1].moving:
         return degrees[0]
     if name == "sign" or is_comparison(operation):

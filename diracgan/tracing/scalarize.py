@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..parameters import is_traced
-from .jaxpr import Branches, Call, Operation, Scan, TracedFunction, Variable, While, interpret
+from .jaxpr import Branches, Call, Operation, Scan, TracedFunction, UnknownSetting, Variable, While, interpret
 from .nodes import ELEMENTWISE, Node, Nodes
 
 Cells = Any  # arrays of dtype object, one Node an entry
@@ -38,7 +38,10 @@ class Scalarizer:
 
     def run(self, function: TracedFunction, args: Sequence[Cells]) -> list[Cells]:
         """The cells of the results."""
-        return interpret(function, args, self.operation, self.constant)
+        try:
+            return interpret(function, args, self.operation, self.constant)
+        except UnknownSetting as error:
+            raise NotScalarizable(str(error)) from error
 
     def constant(self, value: Any) -> Cells:
         """The cells of a known array."""

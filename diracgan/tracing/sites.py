@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 
-from .jaxpr import Branches, Call, Operation, Scan, TracedFunction
+from .jaxpr import Branches, Call, Operation, Scan, TracedFunction, UnknownSetting
 
 # Library functions that are smooth although their programs branch.
 _SMOOTH = frozenset(
@@ -49,13 +49,21 @@ def _compares(operation: Operation) -> bool:
     if operation.name not in AMONG or len(operation.inputs) != 1:
         return False
     shape = operation.inputs[0].shape
-    return int(np.prod([shape[i] for i in axes_of_choice(operation)])) <= _MOST_ENTRIES
+    try:
+        return int(np.prod([shape[i] for i in axes_of_choice(operation)])) <= _MOST_ENTRIES
+    except UnknownSetting:
+        return False
 
 
 def axes_of_choice(operation: Operation) -> tuple[int, ...]:
     """The axes along which a sort or a maximum compares."""
     settings = operation.settings
     return (settings["dimension"],) if operation.name == "sort" else tuple(settings["axes"])
+
+
+def exponent(operation: Operation) -> int | None:
+    """The whole number that ``integer_pow`` raises to; None for what is not one, or does not tell it."""
+    return operation.settings.get("y") if operation.name == "integer_pow" else None
 
 
 def truncates(operation: Operation) -> bool:
@@ -71,6 +79,8 @@ def has_no_site(operation: Operation) -> bool:
     inner = operation.structure
     if isinstance(inner, (Scan, Branches)):
         return _is_smooth(inner)
+    if operation.name == "integer_pow" and exponent(operation) is None:
+        return False
     return isinstance(inner, Call) or (operation.name in _WITHOUT_SITES and not truncates(operation))
 
 

@@ -21,7 +21,7 @@ from jax import Array
 from ..parameters import is_traced
 from ..variants._math import root
 from .jaxpr import Operation, TracedFunction, interpret, read
-from .sites import AMONG, COMPARE, STAIRS, axes_of_choice, has_no_site, inner_function, is_site
+from .sites import AMONG, COMPARE, STAIRS, axes_of_choice, exponent, has_no_site, inner_function, is_site
 from .stopped import Stop, by_value, holding, keeping, stops, stops_within
 
 
@@ -291,8 +291,8 @@ def _root(operation: Operation, ins: list[_Tracked]) -> Any:
     """r with the operation's value = r^2, entry by entry, where that is plain to see; else None."""
     name, x, out = operation.name, ins[0], operation.outputs[0]
     if name == "integer_pow":
-        power = operation.settings["y"]
-        return jnp.asarray(x.value) ** (power // 2) if power > 0 and power % 2 == 0 else None
+        power = exponent(operation)
+        return jnp.asarray(x.value) ** (power // 2) if power and power > 0 and power % 2 == 0 else None
     if name == "square":
         return x.value
     if len(ins) == 2 and operation.inputs[0] is operation.inputs[1]:

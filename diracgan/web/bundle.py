@@ -32,8 +32,31 @@ def tableau() -> str:
     return f"export const TABLEAU = {json.dumps(rows)};\n"
 
 
+def linearisation() -> str:
+    """The bounds of the linearisation's decision, and its statuses in words, as a module.
+
+    Example:
+        >>> linearisation().splitlines()[0][:34]
+        'export const BOUNDS = {"residual":'
+    """
+    from ..analysis.linear.decision import RESIDUAL
+    from ..analysis.linear.status import Status
+    from ..numerics.derivative import ALIKE, FALLS, FALLS_SLOWLY, ROUNDING, SCALES
+
+    bounds = {
+        "residual": RESIDUAL,
+        "scales": SCALES,
+        "rounding": ROUNDING,
+        "falls": FALLS,
+        "fallsSlowly": FALLS_SLOWLY,
+        "alike": ALIKE,
+    }
+    words = {s.value: s.words for s in Status}
+    return f"export const BOUNDS = {json.dumps(bounds)};\nexport const STATUS = {json.dumps(words)};\n"
+
+
 def generated(variants: Iterable[Variant]) -> dict[str, Any]:
-    """The programs of these variants and of every rule: ``variants`` and ``rules`` by name, ``left``, ``tableau``.
+    """The programs of these variants and of every rule: ``variants`` and ``rules`` by name, ``left``, and modules.
 
     ``left`` is name -> why of the rules that are not scalar.
     """
@@ -42,7 +65,8 @@ def generated(variants: Iterable[Variant]) -> dict[str, Any]:
 
     rules, left = rule_sources(RULES)
     own = {v.name: variant_source(v) for v in variants}
-    return {"variants": own, "rules": rules, "left": left, "tableau": tableau()}
+    numbers = {"tableau": tableau(), "linearisation": linearisation()}
+    return {"variants": own, "rules": rules, "left": left, "modules": numbers}
 
 
 def with_own_rules(known: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -63,7 +87,7 @@ def modules(variants: Iterable[str], known: Mapping[str, Any]) -> dict[str, str]
     if special := [name for name in functions if re.search(rf"\b{name}\(", programs)]:
         needed += f'import {{ {", ".join(special)} }} from "./special.js";\n'
     catalogue = f"{needed}{programs}\n"
-    return found | {"tableau": known["tableau"], "catalogue": catalogue}
+    return found | known["modules"] | {"catalogue": catalogue}
 
 
 def joined(parts: dict[str, str], entry: str) -> str:

@@ -38,6 +38,17 @@ def test_a_broken_loss_disturbs_no_other():
     assert nan.cells[1].status == "not-an-equilibrium"
 
 
+def test_a_bug_of_ours_is_raised_and_not_put_in_a_row(monkeypatch):
+    from diracgan.analysis.linear import margins
+
+    def broken(*_, **__):
+        raise TypeError("planted")
+
+    monkeypatch.setattr(margins, "decide", broken)
+    with pytest.raises(TypeError, match="planted"):
+        dg.report(["wgan-gp:c=0"], rules=[], verdicts="none")
+
+
 def test_every_motion_has_its_row_in_order():
     found = dg.report(["ns", "wgan-gp:c=0"], rules=["simultaneous", "alternating:lr=0.3"], verdicts="none")
     assert [r.rule for r in found.rows[:3]] == [

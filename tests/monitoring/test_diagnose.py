@@ -111,7 +111,7 @@ def test_two_lines_a_growing_one_and_the_lag_between_players():
     assert second.frequency == pytest.approx(0.09, rel=0.01)
     assert found.lag["g"] == pytest.approx(-90, abs=2)
     assert first.amplitude["g"] == pytest.approx(2, rel=0.05)
-    ema = next(a for a in found.recommendations if a.knob == "ema")
+    ema = next(a for a in found.recommendations if a.parameter == "ema")
     assert ema.value is None and "grows" in ema.effect
 
 
@@ -151,7 +151,7 @@ def test_the_dirac_game_agrees_with_its_own_runs():
         -np.log(abs(mu)), rel=0.1
     )  # the run is nonlinear, and noise is a hundredth of it
     assert found.predicted is not None and found.predicted.agrees and found.predicted.multiple == 1
-    r1 = next(a for a in found.recommendations if a.knob == "r1")
+    r1 = next(a for a in found.recommendations if a.parameter == "r1")
     assert (
         r1.value == pytest.approx(0.9, abs=0.1)
     )  # on top of 0.1; critical damping is at r1 = 1, times the measured frequency over the predicted, known within 1 %
@@ -160,7 +160,7 @@ def test_the_dirac_game_agrees_with_its_own_runs():
 def test_the_recommended_average_does_what_it_says():
     y = np.cos(0.1 * np.arange(3000)) + 0.05 * np.random.default_rng(0).normal(size=3000)
     advice = dg.diagnose(y[:500]).recommendations[0]
-    assert advice.knob == "ema" and advice.value is not None
+    assert advice.parameter == "ema" and advice.value is not None
     mean = lfilter([1 - advice.value], [1, -advice.value], np.cos(0.1 * np.arange(3000)))
     assert np.abs(mean[2000:]).max() == pytest.approx(0.1, rel=0.05)
 
@@ -383,13 +383,13 @@ def fitted(monkeypatch, turning):
     ids=["large eps", "adam", "lookahead"],
 )
 def test_an_adam_learning_rate_gives_no_gamma(rule):
-    r1 = next(a for a in dg.diagnose(TURNING, dg.variant("ns"), rule).recommendations if a.knob == "r1")
+    r1 = next(a for a in dg.diagnose(TURNING, dg.variant("ns"), rule).recommendations if a.parameter == "r1")
     assert r1.value is None and "gamma" in r1.effect
 
 
 @pytest.mark.usefixtures("fitted")
 def test_a_plain_learning_rate_gives_gamma():
-    r1 = next(a for a in dg.diagnose(TURNING, h=1e-3).recommendations if a.knob == "r1")
+    r1 = next(a for a in dg.diagnose(TURNING, h=1e-3).recommendations if a.parameter == "r1")
     assert r1.value == pytest.approx(2 * 0.1 / 1e-3, rel=0.02)  # critical damping: gamma lr = 2 omega
 
 
@@ -407,7 +407,7 @@ def test_the_command_answers_in_words_in_json_and_as_a_picture(cli, folder):
     assert found["schema"] == "diracgan.diagnose/1" and found["kind"] == "rotation"
     assert found["oscillations"][0]["frequency"] == pytest.approx(omega, rel=0.01)
     assert found["oscillations"][0]["damping"] == pytest.approx(sigma, rel=0.1)  # as promised at 20 dB
-    assert [a["knob"] for a in found["recommendations"]] == ["ema", "r1", "lr_ratio"]
+    assert [a["parameter"] for a in found["recommendations"]] == ["ema", "r1", "lr_ratio"]
     assert (folder / "a.png").stat().st_size > 5000
     code, out, _ = cli("diagnose", "run.csv")
     assert code == 0 and "rotation with a period of" in out and "r1: gamma = " in out

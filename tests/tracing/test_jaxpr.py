@@ -15,9 +15,10 @@ from jax.extend.core import Primitive
 from sources import PACKAGE, modules, nodes
 
 import diracgan
+from diracgan.tracing import jaxpr
 from diracgan.tracing.jaxpr import Branches, Call, Scan, While, interpret, read
-from diracgan.tracing.scalar_program import trace
-from diracgan.tracing.switching import evaluate
+from diracgan.tracing.scalar_program import NotScalarizable, trace
+from diracgan.tracing.switching import evaluate, unlocated
 from diracgan.tracing.symbolic import NoFormula, formulas
 
 
@@ -246,3 +247,64 @@ def test_an_exotic_function_of_a_users_loss_is_named_by_everyone():
     assert evaluate(exotic, (jnp.ones(2),))[1].size == 0
     with pytest.raises(NoFormula, match="'bessel_i0e'"):
         formulas(exotic, np.array(sp.symbols("a b")))
+
+
+# ---------------------------------------------------------------- a version of JAX that calls a parameter otherwise
+
+
+@pytest.fixture
+def renamed(monkeypatch):
+    """Calls one parameter of JAX's operations ``made_up`` from now on."""
+
+    def rename(key):
+        live = jaxpr._live
+
+        def changed(inner):
+            return [
+                e.replace(params={"made_up" if k == key else k: x for k, x in e.params.items()})
+                for e in live(inner)
+            ]
+
+        monkeypatch.setattr(jaxpr, "_live", changed)
+
+    return rename
+
+
+@pytest.mark.parametrize(
+    ("fn", "key", "name"),
+    [
+        (lambda x: x[0] ** 3, "y", "integer_pow"),
+        (lambda x: jnp.sum(x), "axes", "reduce_sum"),
+        (lambda x: jnp.dot(x, x), "dimension_numbers", "dot_general"),
+        (lambda x: jax.lax.rev(x, (0,)), "dimensions", "rev"),
+        (lambda x: jax.lax.transpose(jnp.stack([x, x]), (1, 0)), "permutation", "transpose"),
+    ],
+)
+def test_a_parameter_by_another_name_is_named_and_the_function_is_not_scalar(renamed, fn, key, name):
+    trace(fn, jnp.zeros(2))
+    renamed(key)
+    with pytest.raises(
+        NotScalarizable, match=rf"JAX's {name} has no parameter '{key}' here; it has .*made_up"
+    ):
+        trace(fn, jnp.zeros(2))
+
+
+def test_a_formula_without_a_parameter_is_refused_by_its_name(renamed):
+    renamed("y")
+    with pytest.raises(NoFormula, match="integer_pow has no parameter 'y'"):
+        formulas(lambda x: x**3, sp.Symbol("x"))
+
+
+@pytest.mark.parametrize(
+    ("fn", "key", "name"),
+    [
+        (lambda x: jnp.sum(x**3), "y", "integer_pow"),
+        (lambda x: jnp.sum(jnp.sort(x)), "dimension", "sort"),
+        (lambda x: jnp.max(x), "axes", "reduce_max"),
+        (lambda x: jax.lax.scan(lambda c, r: (c + r, r), 0.0, x)[0], "length", "scan"),
+    ],
+)
+def test_what_may_switch_by_a_parameter_of_another_name_has_no_surface_and_is_named(renamed, fn, key, name):
+    assert unlocated(fn, (jnp.zeros(3),)) == ()
+    renamed(key)
+    assert unlocated(fn, (jnp.zeros(3),)) == (name,)

@@ -410,6 +410,42 @@ def test_eigenvalues_and_multipliers_are_pythons(few):
         assert all(np.min(np.abs(got - x)) <= 1e-7 * size for x in want)
 
 
+SCALED = """
+import jax.numpy as jnp
+import diracgan as dg
+
+@dg.register("scaled-by")
+class Scaled(dg.Variant):
+    scale: float = 1.0
+    push: float = 0.0
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return self.scale * (jnp.mean(jnp.square(fake + 1.0)) - jnp.mean(real) * self.push)
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -self.scale * jnp.mean(fake)
+"""
+
+
+def test_no_status_depends_on_the_size_of_a_loss(tmp_path):
+    """In another unit of the losses the field is another one by that factor; the page decides what Python decides."""
+    (tmp_path / "scaled.py").write_text(SCALED)
+    folder = written(tmp_path, [f"{tmp_path / 'scaled.py'}:scaled-by"])
+    chosen = [{"scale": s, "push": p} for s in (1e-10, 1.0, 1e10) for p in (0.0, 2.0)]
+    cases = [
+        {
+            "ask": "spectrum",
+            "variant": {"name": "scaled-by", "values": v},
+            "x0": [1.0, 1.0],
+            "z0": USUAL[2],
+        }
+        for v in chosen
+    ]
+    # the critic is pushed by scale (push - 2) x0 at (0, x0)
+    for values, found in zip(chosen, node(folder, cases), strict=True):
+        s = dg.spectrum(dg.variant("scaled-by", **values), dim=2, x0=[1.0, 1.0])
+        assert (s.status == "not-an-equilibrium") == (values["push"] == 0.0)
+        assert found["status"] == s.status
+
+
 @pytest.mark.slow  # no fast witness: it writes a page of its own
 def test_a_rule_that_meets_a_point_without_a_value_is_not_said_to_run_away(tmp_path):
     """One step takes phi to 0, where phi/|phi| has no value."""

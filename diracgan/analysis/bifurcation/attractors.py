@@ -287,7 +287,7 @@ def _as_one(
 
 
 def _passes_through(basins: Basins, group: int, found: Attractor) -> bool:
-    """Whether what starts were at after their steps is no end: on the way to rest, or undecided and elsewhere later.
+    """Whether what starts were at after their steps is not an end: on the way to rest, or undecided, then elsewhere.
 
     What is far off then has diverged only where the verdict does not leave that open.
     """

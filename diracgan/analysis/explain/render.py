@@ -104,7 +104,8 @@ def _tex_left(name: str) -> str:
     base, _, index = head.partition("_")
     base = rf"\{base}" if base in ("phi", "theta", "mu") else base
     shown = base + (rf"_{{{index}}}" if index else "") + prime
-    return shown + (rf"\;({times[:-1].replace('times', chr(92) + 'text{ times}')})" if times else "")
+    count = times[:-1].replace("times", r"\text{ times}")
+    return shown + (rf"\;({count})" if times else "")
 
 
 def plain_tex(words: str) -> str:

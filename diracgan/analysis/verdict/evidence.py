@@ -18,6 +18,7 @@ from ...variants import Variant
 from ..decision_thresholds import T
 from ..dynamical_system import ContinuousSystem, DiscreteSystem, DynamicalSystem, Stretch
 from ..kinds import Kind
+from ..linear.decision import heights
 from ..linear.settings import LinearSettings
 from ..linear.spectrum import Spectrum, spectrum_of
 from ..linear.status import DECIDED
@@ -171,9 +172,9 @@ class Case:
         if self.system.dim > 1 or self.linear.jacobian is None:
             return None
         values, vectors = np.linalg.eig(self.linear.jacobian)
-        height = np.abs(values) if self.motion.discrete else np.real(values)
-        k = int(np.argmax(np.where(np.imag(values) > T.slowest * np.abs(values), height, -np.inf)))
-        if not values[k].imag > T.slowest * abs(values[k]):
+        turns = np.imag(values) > T.slowest * np.abs(values)
+        k = int(np.argmax(np.where(turns, heights(values, self.motion.discrete), -np.inf)))
+        if not turns[k]:
             return None
         q = vectors[:2, k]
         plane = np.stack([np.real(q), np.imag(q)], axis=1)
@@ -182,11 +183,12 @@ class Case:
     def slowest_mode(self) -> tuple[float, float]:
         """Rate and angular frequency per unit of time of the linearisation's slowest mode, where it is stable."""
         values = self.linear.multipliers if self.motion.discrete else self.linear.eigenvalues
+        high = heights(values, self.motion.discrete)
+        k = int(np.argmax(high))
         with np.errstate(divide="ignore"):
-            rates = -np.log(np.abs(values)) if self.motion.discrete else -np.real(values)
-        k = int(np.argmin(rates))
+            rate = -float(np.log(high[k]) if self.motion.discrete else high[k])
         turning = abs(float(np.angle(values[k]) if self.motion.discrete else values[k].imag))
-        return float(rates[k]) / self.motion.period, turning / self.motion.period
+        return rate / self.motion.period, turning / self.motion.period
 
     def note(self, line: str) -> None:
         """Add a line to the evidence."""

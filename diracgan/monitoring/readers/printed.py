@@ -27,7 +27,7 @@ _PAIR = re.compile(
     rf"(?:\s*/\s*({_NUMBER}))?",
     re.IGNORECASE,
 )
-# "Gen Loss Total : 45.1" after a mark: a name of several words, of which the first is no count (E012)
+# "Gen Loss Total : 45.1" after a mark: a name of several words, of which the first is not a count (E012)
 _WORDS = re.compile(
     rf"(?:^|[,;|\[\]])\s*(?![A-Za-z]+\d+ )([A-Za-z][\w.-]*(?: [A-Za-z][\w.()-]*){{1,3}})(?=\s*[:=]\s*{_NUMBER})"
 )

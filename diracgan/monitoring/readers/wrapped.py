@@ -113,7 +113,7 @@ def _of_prometheus(lines: Iterable[str]) -> Iterator[str]:
     unit = 1e-3
     for line in lines:
         found = _SAMPLE.fullmatch(line)
-        if found is None:  # what a metric means, of which type it is, and what is no sample
+        if found is None:  # what a metric means, of which type it is, and what is not a sample
             unit = 1.0 if line.startswith("# EOF") else unit
             continue
         name, labels, value, stamp = found.groups()

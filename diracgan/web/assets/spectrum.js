@@ -1,6 +1,7 @@
 // What the linearisation at the equilibrium decides, of the flow or of a rule.
 
 import { eigenvalues } from "./eigenvalues.js";
+import { BOUNDS } from "./linearisation.js";
 import { optimiser } from "./model.js";
 
 const BOUND = 3e-8; // of a double eigenvalue, which rounding moves by the square root of its size
@@ -16,23 +17,37 @@ function jacobian(system) {
 
 const times = (rows, v) => rows.map((row) => row.reduce((sum, a, j) => sum + a * v[j], 0));
 
-/** Whether the field moves like its Jacobian says: finite differences along fixed directions, on a small scale. */
-function differentiable(system, rows) {
+/** The field at rest and around it, on every scale along fixed directions: what Python's probe sees. */
+function probe(system) {
   const { size, rest } = system;
-  const [there, here] = [new Float64Array(size), new Float64Array(size)];
-  system.field(rest, here);
-  const norm = 1 + Math.max(...rows.flat().map(Math.abs));
-  if (!Number.isFinite(norm)) return false;
-  for (let k = 0; k < DIRECTIONS; k++) {
+  const at = (z) => { const o = new Float64Array(size); system.field(z, o); return o; };
+  const ways = Array.from({ length: DIRECTIONS }, (_, k) => {
     const u = Float64Array.from(rest, (_, i) => Math.cos(1 + 2.4 * k + 1.7 * i * (k + 1)));
-    const e = 1e-6;
-    system.field(rest.map((x, i) => x + e * u[i]), there);
-    const wanted = times(rows, u);
-    for (let i = 0; i < size; i++) {
-      if (!(Math.abs((there[i] - here[i]) / e - wanted[i]) <= 1e-3 * norm)) return false;
-    }
-  }
-  return true;
+    return u.map((x, i) => (x / Math.hypot(...u)) * Math.max(1, Math.abs(rest[i])));
+  });
+  const around = BOUNDS.scales.map((e) => ways.map((u) => at(rest.map((x, i) => x + e * u[i]))));
+  return { here: at(rest), ways, around };
+}
+
+const largest = (rows) => Math.max(...rows.map((row) => Math.max(...row.map(Math.abs))));
+
+/** Whether the field vanishes at rest, beside its size there and its change over a unit of length. */
+function vanishes({ here, around }) {
+  const size = Math.max(largest([here]), largest(around[2]));
+  const slope = largest(around[0].map((row, k) => row.map((x, i) => x - around[1][k][i]))) / BOUNDS.scales[0];
+  return largest([here]) <= BOUNDS.residual * (size + slope);
+}
+
+/** Whether what the field moves otherwise than its Jacobian says falls with the scale, as Python decides it. */
+function differentiable({ here, ways, around }, rows) {
+  if (!rows.flat().every(Number.isFinite)) return false;
+  const linear = ways.map((u) => times(rows, u));
+  const rest = BOUNDS.scales.map((e, s) =>
+    largest(around[s].map((row, k) => row.map((x, i) => x - here[i] - e * linear[k][i]))) / e);
+  const floor = (BOUNDS.rounding * (largest(around[2]) + largest(linear) + Number.MIN_VALUE)) / BOUNDS.scales[2];
+  const even = rest[0] * rest[2];
+  return rest[2] <= Math.max(BOUNDS.falls * rest[1], floor)
+    || (rest[2] <= BOUNDS.fallsSlowly * rest[1] && Math.abs(rest[1] ** 2 - even) <= BOUNDS.alike * even);
 }
 
 /** The matrix of one iteration near rest: the rule's own map, the field replaced by its derivative. */
@@ -67,16 +82,15 @@ function iteration(system, chosen, rows) {
 export function spectrum(system, chosen) {
   const discrete = chosen !== null;
   const none = (status) => ({ status, values: [], margin: null, discrete });
-  const here = new Float64Array(system.size);
-  system.field(system.rest, here);
-  if (!here.every((x) => Math.abs(x) <= 1e-9)) return none("not-an-equilibrium");
+  const seen = probe(system);
+  if (!vanishes(seen)) return none("not-an-equilibrium");
   const rows = jacobian(system);
-  if (!differentiable(system, rows)) return none("no-derivative");
+  if (!differentiable(seen, rows)) return none("no-derivative");
   const columns = discrete ? iteration(system, chosen, rows) : rows;
   if (!columns.flat().every(Number.isFinite)) return none("no-derivative");
   const values = eigenvalues(columns); // of a matrix or of its transpose
-  const largest = Math.max(...values.map(([x, y]) => (discrete ? Math.hypot(x, y) : x)));
-  const margin = discrete ? 1 - largest : -largest;
+  const top = Math.max(...values.map(([x, y]) => (discrete ? Math.hypot(x, y) : x)));
+  const margin = discrete ? 1 - top : -top;
   const error = BOUND * Math.max(...values.map(([x, y]) => Math.hypot(x, y)), discrete ? 1 : 0);
   const status = Math.abs(margin) <= error ? "marginal" : margin > 0 ? "stable" : "unstable";
   return { status, values, margin, discrete };

@@ -1,5 +1,6 @@
 // What the page says: the answer of a run, numbers, and the command and the Python that give the same.
 
+import { STATUS } from "./linearisation.js";
 import { variants } from "./model.js";
 import { isFlow, ruleOf, specOf } from "./state.js";
 
@@ -43,14 +44,6 @@ export function sayValues(values, digits = 3) {
     })
     .join(", ");
 }
-
-const STATUS = {
-  stable: "linearly stable",
-  unstable: "linearly unstable",
-  marginal: "undecided by eigenvalues",
-  "no-derivative": "no derivative at the equilibrium",
-  "not-an-equilibrium": "no equilibrium there",
-};
 
 /** What the linearisation says, in words. */
 export function sayLinear(found) {
