@@ -31,6 +31,7 @@ import os
 import random
 import resource
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -120,7 +121,9 @@ def main() -> None:
                 f"{k}/{len(mutants)} {result['outcome']:8} {result['seconds']:5.1f} s  {mutant.name}",
                 flush=True,
             )
-    page({r["name"]: r for r in read(results)}, kept_sample(options), options.seed)
+    sources = options.folder / "sources.txt"
+    taken = sources.read_text() if sources.exists() else "an unknown commit"
+    page({r["name"]: r for r in read(results)}, kept_sample(options), options.seed, taken)
 
 
 def redo(mutant: Mutant, before: dict | None, options: argparse.Namespace) -> bool:
@@ -141,6 +144,8 @@ def kept_sample(options: argparse.Namespace) -> list[Mutant]:
     kept = options.folder / f"sample-{options.count}-{options.seed}.json"
     if not kept.exists():
         kept.write_text(json.dumps(sample(options.count, options.seed)))
+        of = ["git", "-C", str(ROOT), "log", "-1", "--format=%h of %as"]
+        (options.folder / "sources.txt").write_text(subprocess.check_output(of, text=True).strip())
     return [Mutant(*m) for m in json.loads(kept.read_text())]
 
 
@@ -431,10 +436,14 @@ def attempt(mutant: Mutant, known: dict[str, dict], folder: Path, budget: float)
 # --- the page
 
 
-def page(results: dict[str, dict], mutants: list[Mutant], seed: int) -> None:
-    """The page of what was found; mutation.toml says which survivors are equivalent, and which have a test since."""
+def page(results: dict[str, dict], mutants: list[Mutant], seed: int, taken: str) -> None:
+    """The page of what was found; mutation.toml says which survivors are equivalent, and which have a test since.
+
+    ``taken``: the commit of the sources that were changed, and its date.
+    """
     said = tomllib.loads(REASONS.read_text()) if REASONS.exists() else {}
     same, since = said.get("equivalent", {}), said.get("killed since", {})
+    limits = said.get("limits", {})
     rows, survivors = [], []
     for room in ROOMS:
         here = [results[m.name] for m in mutants if m.room == room and m.name in results]
@@ -448,14 +457,21 @@ def page(results: dict[str, dict], mutants: list[Mutant], seed: int) -> None:
             len(here) - len(alive),
             sum(k in since for k in keys),
             sum(k in same for k in keys),
+            sum(k in limits for k in keys),
         ]
-        rows.append((room, *counts, len(alive) - counts[2] - counts[3]))
+        rows.append((room, *counts, len(alive) - sum(counts[2:])))
         survivors += [
-            (k.partition(": ")[0], r["before"], r["after"], same.get(k) or since.get(k, "open"))
+            (
+                k.partition(": ")[0]
+                + ("" if stands(k.partition(": ")[0], r["before"]) else " (changed since)"),
+                r["before"],
+                r["after"],
+                (same | since | {name: f"limit: {why}" for name, why in limits.items()}).get(k, "open"),
+            )
             for k, r in zip(keys, alive, strict=True)
         ]
-    rows.append(("all", *(sum(row[k] for row in rows) for k in range(1, 6))))
-    total, open_ = rows[-1][1], rows[-1][5]
+    rows.append(("all", *(sum(row[k] for row in rows) for k in range(1, 7))))
+    total, open_ = rows[-1][1], rows[-1][6]
     slow = sum(results[m.name]["outcome"] == "timeout" for m in mutants if m.name in results)
     lines = [
         "# Mutation testing",
@@ -464,14 +480,18 @@ def page(results: dict[str, dict], mutants: list[Mutant], seed: int) -> None:
         "cosmic-ray's operators, and runs the room's own fast tests, the most telling first, until one fails",
         "or they have had `--seconds`, which were 3 to 20 of the tests' own.",
         f"A mutant that makes them use eight times as much processor time counts as killed ({slow} did), one that",
-        f"computes the same as equivalent. {total} of the {len(mutants)} have been run; the next call of the script",
-        "goes on with the rest.",
+        "computes the same as equivalent. A limit bounds effort, and no test tells it from the next number:",
+        f"a mutant of one is another program, and counts as not killed. {total} of the {len(mutants)} have been",
+        "run; the next call of the script goes on with the rest.",
         "",
-        "| room | run | killed | killed by tests written since | equivalent | open | killed of what can be, % |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        f"The sources are those of commit {taken}; a line that is gone since is marked as changed.",
+        "",
+        "| room | run | killed | killed by tests written since | equivalent | limits | open "
+        "| killed of what can be, % |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
         *(
-            f"| {n} | {a} | {b} | {c} | {d} | {e} | {100 * (b + c) / max(a - d, 1):.1f} |"
-            for n, a, b, c, d, e in rows
+            f"| {n} | {a} | {b} | {c} | {d} | {e} | {o} | {100 * (b + c) / max(a - d, 1):.1f} |"
+            for n, a, b, c, d, e, o in rows
         ),
         "",
         "## What survived",
@@ -482,6 +502,18 @@ def page(results: dict[str, dict], mutants: list[Mutant], seed: int) -> None:
     ]
     PAGE.write_text("\n".join(lines) + "\n")
     print(f"{total - open_} of {total} killed or equivalent, {open_} open: {PAGE}")
+
+
+@functools.cache
+def source(module: str) -> frozenset[str]:
+    """The lines of a module as it is now, without their indentation."""
+    path = ROOT / "diracgan" / module
+    return frozenset(map(str.strip, path.read_text().splitlines())) if path.exists() else frozenset()
+
+
+def stands(module: str, line: str) -> bool:
+    """Whether a line that was changed is still in the code."""
+    return line in source(module)
 
 
 def code(text: str) -> str:
