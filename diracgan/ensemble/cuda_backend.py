@@ -21,7 +21,6 @@ import numpy as np
 
 from ..errors import one_line
 from ..tracing.scalar_program import Program
-from ..tracing.source_text import NotWritable
 from . import loop_source
 from .foreign_call import ArrayAddress, Place, call
 
@@ -142,7 +141,11 @@ def trial() -> str:
 
 
 def kernel(program: Any, system: Sequence[bool], state: Sequence[bool], dtype: Any) -> CudaLoop | None:
-    """A loop over ``program`` on the GPU, or None where there can be none; arguments as for the processor's."""
+    """A loop over ``program`` on the GPU, or None for what is not scalars; arguments as for the processor's.
+
+    Raises:
+        NotWritable: for an operation or a type that has no text in CUDA; it is named.
+    """
     if not isinstance(program, Program):
         return None
     return _loop(write, program, tuple(system), tuple(state), np.dtype(dtype))
@@ -155,7 +158,11 @@ def adaptive_kernel(
     control: loop_source.Control,
     dtype: Any,
 ) -> CudaLoop | None:
-    """A loop of adaptive steps on the GPU, a step size in each thread, or None where there can be none."""
+    """A loop of adaptive steps on the GPU, a step size in each thread, or None for what is not scalars.
+
+    Raises:
+        NotWritable: for an operation or a type that has no text in CUDA; it is named.
+    """
     if not isinstance(field, Program):
         return None
     return _loop(write_adaptive, field, tuple(system), looks, control, np.dtype(dtype))
@@ -182,11 +189,8 @@ def _head(dtype: np.dtype) -> str:
 
 
 @functools.lru_cache(maxsize=128)
-def _loop(writer: Any, *what: Any) -> CudaLoop | None:
-    try:
-        return CudaLoop(writer(*what))
-    except NotWritable:
-        return None
+def _loop(writer: Any, *what: Any) -> CudaLoop:
+    return CudaLoop(writer(*what))
 
 
 def compiled(source: str, arch: str, logs: Any = None) -> Any:

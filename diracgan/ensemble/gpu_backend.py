@@ -6,6 +6,7 @@ stepped, and written once.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -20,9 +21,27 @@ INTERPRET = False
 """Whether kernels run without a GPU, to test them."""
 
 
-def fits(step: Any) -> bool:
-    """Whether a step can run in the kernel: it must be scalars through and through."""
-    return isinstance(step, Program) and not step.on_arrays
+def fits(step: Any, fixed: list[Any], state: list[Any]) -> bool:
+    """Whether a step can run in the kernel: scalars through and through, of operations that Triton has.
+
+    Args:
+        step: from the fixed numbers and the state to the state.
+        fixed: a number or an array over trajectories each, or its shape and type.
+        state: likewise.
+    """
+    if not isinstance(step, Program) or step.on_arrays:
+        return False
+    if INTERPRET:
+        return True
+    several = [
+        [jax.ShapeDtypeStruct((1, BLOCK) if x.ndim else (), x.dtype) for x in part] for part in (fixed, state)
+    ]
+    run = jax.jit(functools.partial(steps, step)).trace(*several, jax.ShapeDtypeStruct((), jnp.int32))
+    try:
+        run.lower(lowering_platforms=("cuda",))
+    except (NotImplementedError, ImportError):  # an operation without a rule, or a JAX without Triton
+        return False
+    return True
 
 
 def steps(step: Program, fixed: list[Any], state: list[Any], count: Any) -> list[Any]:

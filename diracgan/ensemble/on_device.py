@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..tracing.scalar_program import Program
+from ..tracing.source_text import NotWritable
 from . import adaptive_steps, c_backend, compiled_adaptive, cuda_backend, foreign_call, gpu_backend
 from .blocks import Devices, across, compiled
 from .fixed_steps import (
@@ -255,22 +256,25 @@ def engine(about: DeviceRun, h_varies: bool) -> Engine:
     if not gpu and not about.worth:
         return Engine("XLA", "", None)
     backend, name = (cuda_backend, "compiled CUDA") if gpu else (c_backend, "compiled C")
-    task, step = _abstract(about, h_varies), None
-    if about.adaptive:
-        loop = compiled_adaptive.compiled_loop(backend, task, adaptive_steps.CONTROL, adaptive_steps.LOOKS)
-    else:
-        step, start, _ = _begun(task)
-        varies = _varies(step, start)
-        loop = backend.kernel(step, [np.ndim(x) > 0 for x in start.fixed], varies, about.dtype)
+    task, start, step, loop, why = _abstract(about, h_varies), None, None, None, about.motion.note
+    try:
+        if about.adaptive:
+            loop = compiled_adaptive.compiled_loop(
+                backend, task, adaptive_steps.CONTROL, adaptive_steps.LOOKS
+            )
+        else:
+            step, start, _ = _begun(task)
+            varies = _varies(step, start)
+            loop = backend.kernel(step, [np.ndim(x) > 0 for x in start.fixed], varies, about.dtype)
+    except NotWritable as error:
+        why = why or f"{error} has no text in CUDA"
     if not gpu:
         return Engine("XLA", "", None) if loop is None else Engine(name, "", loop)
     device = about.devices.devices[0]
-    why = cuda_backend.missing(device)
-    if not why:
-        why = loop.fails(device) if loop else about.motion.note or "an operation has no text"
-    if not why:
+    why = cuda_backend.missing(device) or (loop.fails(device) if loop else why)
+    if loop is not None and not why:
         return Engine(name, "", loop)
-    if gpu_backend.fits(step):
+    if start is not None and gpu_backend.fits(step, *start):
         return Engine("one kernel", why, None, is_one_kernel=True)
     return Engine("XLA", why, None)
 

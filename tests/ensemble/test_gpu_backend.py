@@ -6,14 +6,16 @@ import contextlib
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from selection import slow_but
 
 import diracgan as dg
-from diracgan.ensemble import api, gpu_backend
+from diracgan.ensemble import api, cuda_backend, gpu_backend
 from diracgan.ensemble.methods import RK4
 from diracgan.ensemble.vector_field import EnsembleSystem, step_program
+from diracgan.tracing.scalar_program import trace
 
 from .conftest import assert_equal, iterated, joined, rk4, starts
 
@@ -64,3 +66,30 @@ def test_lowers_to_triton(dtype):
                 lowering_platforms=("cuda",)
             )
     assert "triton" in lowered.as_text()
+
+
+@pytest.mark.parametrize(
+    ("function", "fits"), [(jnp.tanh, True), (jax.scipy.special.digamma, False), (jnp.round, False)]
+)
+def test_only_what_triton_has_runs_in_the_kernel(function, fits):
+    number, array = (jax.ShapeDtypeStruct(shape, np.float32) for shape in ((), (128,)))
+    step = trace(lambda h, x: x - h * function(x), jnp.ones(()), jnp.ones(()))
+    with on_an_abstract_h100():
+        assert gpu_backend.fits(step, [number], [array]) is fits
+
+
+def test_an_operation_without_a_text_is_named(as_on_a_gpu, monkeypatch):
+    monkeypatch.setattr(cuda_backend, "missing", lambda device: "")
+
+    class Factorial(dg.Variant):
+        """wgan with the logarithm of a factorial of the real logits."""
+
+        def critic_loss(self, real, fake, x_real, x_fake):
+            return jnp.mean(fake) - jnp.mean(jax.scipy.special.gammaln(2 + real**2))
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return -jnp.mean(fake)
+
+    phi, theta = starts(20, 1)
+    e = api.ensemble(Factorial(), phi, theta, t1=0.1, dt=0.01, x0=0.5)
+    assert e.attrs["fallback"] == "digamma has no text in CUDA"
