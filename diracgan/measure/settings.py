@@ -71,7 +71,8 @@ def changed(now: Setting, given: Mapping[str, Any] | str) -> Setting:
     moves: dict[str, Any] = {}
     for name, value in wanted.items():
         if name == "batch" and now.batch:
-            now = now._replace(batch=integer("batch", value, low=1), other_gradients=True)
+            size = integer("batch", value, low=1)
+            now = now._replace(batch=size, other_gradients=now.other_gradients or size != now.batch)
         elif name == "ema" and now.batch:
             now = now._replace(ema=number("ema", value, low=0.0, high=1.0, open_high=True))
         elif name == "ratio" and rates:

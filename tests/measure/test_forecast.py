@@ -319,6 +319,13 @@ def test_what_has_another_type(given, holds):
         dg.forecast(game, **(usual | given))
 
 
+def test_the_batch_that_a_run_has_changes_no_gradients():
+    """Else its memory would settle anew, and the same setting be forecast otherwise."""
+    now = Setting("as it is", dg.rule("adam", lr=1e-3), dg.variant("ns"), 64, None)
+    for given, other in (("batch=64,ema=0.9", False), ("batch=16", True), ("r1=0.1,batch=64", True)):
+        assert changed(now, given).other_gradients is other
+
+
 def test_the_order_of_settings_does_not_matter():
     now = Setting("as it is", dg.rule("adam", lr=1e-3), dg.variant("ns"), 64, None)
     pairs = [
