@@ -166,6 +166,21 @@ def test_what_is_not_a_range_is_named(word):
         parameter_range(word)
 
 
+def test_a_users_file_is_run_once(tmp_path, capsys):
+    body = """
+        print("it runs")
+        import diracgan as dg
+
+        @dg.register("registry-run-once")
+        class Linear(dg.Variant):
+            def critic_loss(self, real, fake, x_real, x_fake): return fake.mean() - real.mean()
+            def generator_loss(self, real, fake, x_real, x_fake): return -fake.mean()
+    """
+    (tmp_path / "mine.py").write_text(textwrap.dedent(body))
+    dg.variants.parse(f"{tmp_path}/mine.py:registry-run-once", {"r1": 0.1})
+    assert capsys.readouterr().out.count("it runs") == 1
+
+
 def test_a_setting_imports_no_file(mine):
     for name in ("registry-half", "simultaneous"):  # the second is registered, but not there
         with pytest.raises(dg.InputError, match="unknown rule '.*mine.py:"):

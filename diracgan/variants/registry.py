@@ -99,7 +99,7 @@ def parse(spec: str, values: Mapping[str, Any] | None = None) -> Variant:
     """
     made = _read(spec, {})
     values = _by_own_names(type(made), values or {})
-    merged(dict(settings(VARIANTS.find(spec)[1], spec)), values)
+    merged(dict(settings(VARIANTS.parts(spec).settings, spec)), values)  # the file is not run once more
     return with_values(made, values)
 
 
