@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import operator
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -14,10 +15,35 @@ import pytest
 
 import diracgan as dg
 
-KEYWORDS = {"variant", "rule"}  # the parameters of the one that is named: they differ from name to name
+KEYWORDS = {  # the parameters of the one that is named, which differ from name to name; of a game its further fields
+    *("variant", "rule", "training.problem", "training.trick", "variants.variant"),
+    *("training.game", "training.minibatches"),
+}
 PYTREE = "what a rule remembers: any pytree"
+OWN = "the networks, batches and optimisers of a user, in JAX or in PyTorch"
 TYPED_ANY = {  # what is typed Any, each with its reason
     "critical_setting.memory": PYTREE,
+    "bifurcation.threshold.return": "a function of one number, of an array of them, or of a pytree of those",
+    **{
+        f"measure.game.{name}": OWN
+        for name in ("critic_loss", "generator_loss", "phi", "theta", "batches", "optimiser", "state")
+    },
+    "measure.game.critic": OWN,
+    "measure.game.samples": OWN,
+    "measure.eigenvalues.matvec": "an operator, a matrix or a map of a state",
+    "measure.eigenvalues.n": "a length, or a state: any pytree",
+    **{f"rules.move.{name}": PYTREE for name in ("z", "h", "v", "return")},
+    **{f"rules.scaled.{name}": PYTREE for name in ("h", "v", "return")},
+    "rules.float_vector.tree": "any pytree",
+    "rules.float_vector.return": "a pytree like the one given",
+    "rules.from_optax.critic_opt": "a transformation of optax, or one that has its two functions",
+    "rules.from_optax.generator_opt": "likewise",
+    "training.game.how": "further fields of a game, of whatever type",
+    "training.minibatches.how": "likewise",
+    "training.problem.options": "a registered problem may take an option of any type",
+    "training.trick.parameters": "a registered trick may take a parameter of any type",
+    "variants.param.default": "a field of any type, as of dataclasses",
+    "variants.param.return": "likewise: the field stands for its value",
     "forecast.memory": PYTREE,
     "rule.parameters": "a user's class may declare a parameter of any type",
     "sweep.scheduler": "an address, or a cluster or client of Dask, which need not be installed",
@@ -34,39 +60,53 @@ TYPED_ANY = {  # what is typed Any, each with its reason
 
 
 def functions() -> list[str]:
-    found = []
-    for name in dg.__all__:
-        thing = getattr(dg, name)
-        if inspect.isfunction(thing) or (isinstance(thing, types.ModuleType) and callable(thing)):
-            found.append(name)
-    return found
+    """The public functions: of the package, and of its namespaces those that it does not have itself."""
+    found = {name: public(name) for name in dg.__all__}
+    called = {name: f for name, f in found.items() if inspect.isfunction(f) or is_called(f)}
+    for space, module in found.items():
+        if isinstance(module, types.ModuleType):
+            inside = {f"{space}.{name}": getattr(module, name) for name in module.__all__}
+            known = [function(name) for name in called]
+            called |= {name: f for name, f in inside.items() if inspect.isfunction(f) and f not in known}
+    return list(called)
+
+
+def is_called(thing: Any) -> bool:
+    """Whether it is a package that answers as its own function."""
+    return isinstance(thing, types.ModuleType) and callable(thing)
+
+
+def public(name: str) -> Any:
+    """What stands at a dotted public name."""
+    return operator.attrgetter(name)(dg)
 
 
 def function(name: str) -> Any:
     """The function itself, where a package answers as its own function."""
-    thing = getattr(dg, name)
+    thing = public(name)
     return thing if inspect.isfunction(thing) else getattr(thing, name)
 
 
 @pytest.mark.parametrize("name", functions())
 def test_a_public_function_names_and_types_its_arguments(name):
-    public = function(name)
-    hints = namespace_hints(public)
-    signature = inspect.signature(public)
-    assert inspect.signature(getattr(dg, name)) == signature, "a package that is called says what it takes"
+    f = function(name)
+    hints = namespace_hints(f)
+    signature = inspect.signature(f)
+    assert inspect.signature(public(name)) == signature, "a package that is called says what it takes"
     assert signature.return_annotation is not inspect.Signature.empty
-    assert "return" in hints and hints["return"] is not Any, "what is returned is known"
+    assert hints["return"] is not Any or f"{name}.return" in TYPED_ANY, "what is returned is known"
     for parameter in signature.parameters.values():
         assert parameter.name in hints, f"{parameter.name} has no type"
-        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+        named = typing.get_origin(hints[parameter.name]) is typing.Unpack
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD and not named:
             assert name in KEYWORDS, f"**{parameter.name} hides the names of the arguments"
 
 
-def namespace_hints(public: Any) -> dict[str, Any]:
+def namespace_hints(f: Any) -> dict[str, Any]:
     """The annotations as objects, with the names that its module imports for the type checker alone."""
-    module = inspect.getmodule(public)
+    module = inspect.getmodule(f)
     assert module is not None
-    return typing.get_type_hints(public, globalns=namespace(module))
+    return typing.get_type_hints(f, globalns=namespace(module))
 
 
 @functools.cache
@@ -81,11 +121,11 @@ def namespace(module: types.ModuleType) -> dict[str, Any]:
 
 def test_only_what_takes_any_object_is_typed_any():
     """Of the public functions, and of the methods of public classes."""
-    public = {name: function(name) for name in functions()}
-    public |= dict(methods())
+    found = {name: function(name) for name in functions()}
+    found |= dict(methods())
     untyped = {
         f"{name}.{argument}"
-        for name, f in public.items()
+        for name, f in found.items()
         for argument, hint in namespace_hints(f).items()
         if holds_any(hint)
     }

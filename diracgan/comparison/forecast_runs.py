@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -79,18 +79,18 @@ def claims(design: Design, protocol: Protocol) -> list[dict[str, Any]]:
     with jax.enable_x64(False):
         states: list[Any] = [(z, by.memory(g, z)) for g, z in zip(_narrow(games), _narrow(nets), strict=True)]
     first = how["checkpoint"] - how["steps"]
-    go = functools.partial(_go_on, design, games, most=max(first, how["steps"]))
-    states, _ = go(now, states, first, 0, first)
-    states, before = go(now, states, how["steps"], 1)
+    runs = _Runs(design, games, max(first, how["steps"]))
+    states, _ = runs.go_on(now, states, first, 0, first)
+    states, before = runs.go_on(now, states, how["steps"], 1)
     wanted = [now, *(changed(now, text) for text in design.tried)]
-    runs = [go(s, states, how["steps"], 2)[1] for s in wanted]
+    after = [runs.go_on(s, states, how["steps"], 2)[1] for s in wanted]
     records = [r for i, at in enumerate(states) for r in _compared(design, i, games[i], at, by, how)]
     for k, r in enumerate(records):
         i, j = divmod(k, len(wanted))
-        r |= {"before": _measured(before[i], how), "measured": _measured(runs[j][i], how)}
+        r |= {"before": _measured(before[i], how), "measured": _measured(after[j][i], how)}
         r["lr_over_batch"] = float(wanted[j].rule.time_step) / wanted[j].batch
     for name in design.critical:
-        records += _limits(design, name, now, games, states, [_spreads(x) for x in runs[0]], go, how)
+        records += _limits(runs, name, now, states, [_spreads(x) for x in after[0]], how)
     return records
 
 
@@ -134,10 +134,17 @@ def _watched(game: Game, at: Players) -> Array:
     return jnp.concatenate([seen, jnp.mean(x, axis=0)]) if x.ndim == 2 else seen
 
 
-@functools.partial(jax.jit, static_argnums=(6, 7))
-def _train(
-    rules: Rule, games: Game, states: Any, keys: Array, looks: int, every: int, most: int, batch: int
-) -> tuple[Any, Array]:
+class _Trained(NamedTuple):
+    """Runs that are trained together, each leaf with an axis over them: rules, games, states and keys."""
+
+    rules: Rule
+    games: Game
+    states: Any
+    keys: Array
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4))
+def _train(runs: _Trained, looks: int, every: int, most: int, batch: int) -> tuple[Any, Array]:
     """``looks`` times ``every`` iterations of every run on minibatches, ``most`` at most, and what was watched.
 
     Returns:
@@ -158,31 +165,31 @@ def _train(
         seen = jax.eval_shape(_watched, game, state[0])
         return jax.lax.fori_loop(0, looks, look, (state, jnp.zeros((most, *seen.shape), seen.dtype)))
 
-    return jax.vmap(one)(rules, games, states, keys)
+    return jax.vmap(one)(*runs)
 
 
-def _go_on(
-    design: Design,
-    games: list[Game],
-    setting: Setting | list[Setting],
-    states: list[Any],
-    steps: int,
-    stream: int,
-    every: int = 1,
-    *,
-    most: int,
-) -> tuple[list[Any], np.ndarray]:
-    """The states of every seed ``steps`` later, of ``most``, and their series; one setting for all, or one each."""
-    each = setting if isinstance(setting, list) else [setting] * len(games)
-    under = [dataclasses.replace(g, variant=s.variant) for g, s in zip(games, each, strict=True)]
-    with jax.enable_x64(False):
-        trees = (
-            operators.stacked([_narrow(x) for x in xs]) for xs in ([s.rule for s in each], under, states)
-        )
-        keys = jnp.stack([jax.random.fold_in(jax.random.key(7 * s + 3), stream) for s in design.seeds])
-        after, seen = _train(*trees, keys, steps // every, every, most, each[0].batch)
-    ends = [jax.tree.map(lambda x, i=i: np.asarray(x[i]), after) for i in range(len(games))]
-    return ends, np.asarray(seen[:, : steps // every], float)
+class _Runs(NamedTuple):
+    """The runs of a design: the game of every seed, and the most iterations that they go on for at once."""
+
+    design: Design
+    games: list[Game]
+    most: int
+
+    def go_on(
+        self, setting: Setting | list[Setting], states: list[Any], steps: int, stream: int, every: int = 1
+    ) -> tuple[list[Any], np.ndarray]:
+        """The states of every seed ``steps`` later, and their series; one setting for all, or one each."""
+        each = setting if isinstance(setting, list) else [setting] * len(self.games)
+        under = [dataclasses.replace(g, variant=s.variant) for g, s in zip(self.games, each, strict=True)]
+        with jax.enable_x64(False):
+            by, own, at = (
+                operators.stacked([_narrow(x) for x in xs]) for xs in ([s.rule for s in each], under, states)
+            )
+            streams = [jax.random.fold_in(jax.random.key(7 * s + 3), stream) for s in self.design.seeds]
+            together = _Trained(by, own, at, jnp.stack(streams))
+            after, seen = _train(together, steps // every, every, self.most, each[0].batch)
+        ends = [jax.tree.map(lambda x, i=i: np.asarray(x[i]), after) for i in range(len(self.games))]
+        return ends, np.asarray(seen[:, : steps // every], float)
 
 
 # ---------------- what is kept of them
@@ -255,40 +262,38 @@ def _compared(
 
 
 def _limits(
-    design: Design,
+    runs: _Runs,
     name: str,
     now: Setting,
-    games: list[Game],
     states: list[Any],
     usual: list[np.ndarray],
-    go: Callable[..., tuple[list[Any], np.ndarray]],
     how: dict[str, Any],
 ) -> list[dict[str, Any]]:
     """From where on each checkpoint's runs are said to blow up, and from where on they do."""
     said = [
         critical_value(g, name, how["steps"], players=z[0], rule=now.rule, memory=z[1], batch=how["batch"])
-        for g, z in zip(games, states, strict=True)
+        for g, z in zip(runs.games, states, strict=True)
     ]
     watched = [how["series"].index(n) for n in how["pairs"]]
 
     def blows_up(values: np.ndarray) -> np.ndarray:
         settings = [changed(now, {name: float(v)}) for v in values]
-        _, seen = go(settings, states, how["steps"], 2, EVERY)
+        _, seen = runs.go_on(settings, states, how["steps"], 2, EVERY)
         spreads = np.array([_spreads(x)[watched] for x in seen])
         return (spreads > how["blow_up"] * np.array(usual)[:, watched]).any(axis=1)
 
     own = float(now.rule.rates.theta) if name == "lr" else float(getattr(now.rule, "beta1", 0.0))
-    measured = bisected(blows_up, own, len(games), name)
+    measured = bisected(blows_up, own, len(runs.games), name)
     return [
         {
-            **_own(design, seed),
+            **_own(runs.design, seed),
             "kind": "critical",
             "parameter": name,
             "now": own,
             "predicted": found,
             "measured": None if np.isnan(x) else float(x),
         }
-        for seed, found, x in zip(design.seeds, said, measured, strict=True)
+        for seed, found, x in zip(runs.design.seeds, said, measured, strict=True)
     ]
 
 

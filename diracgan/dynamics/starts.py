@@ -58,9 +58,7 @@ def starts(phi0: Any, theta0: Any, dim: int | None, x0: Any) -> tuple[np.ndarray
             f"phi0 has {lengths['phi0']} entries and theta0 has {lengths['theta0']}; they must agree"
         )
     datum = None if x0 is None else vector("x0", x0)
-    d = next(
-        iter(lengths.values()), dim or (len(datum) if datum is not None and len(datum) > 1 else DEFAULT_DIM)
-    )
+    d = dimension(given.get("phi0"), given.get("theta0"), dim, datum) or DEFAULT_DIM
     if dim is not None and d != dim:
         raise InputError(f"dim = {dim} but the start has {d} entries; give one of them")
     if datum is None or len(datum) not in (1, d):
@@ -71,6 +69,20 @@ def starts(phi0: Any, theta0: Any, dim: int | None, x0: Any) -> tuple[np.ndarray
     default = dirac.default_start(d)
     phi, theta = given.get("phi0", default[0]), given.get("theta0", default[1])
     return phi, theta, np.broadcast_to(datum, (d,)).copy()
+
+
+def dimension(phi0: Any, theta0: Any, dim: int | None, x0: Any) -> int | None:
+    """The dimension that a start, ``dim`` or a datum says, arguments as for :func:`starts`; None where none does.
+
+    Example:
+        >>> dimension(None, [0.1, 0.2], None, None), dimension(None, None, None, 0.5)
+        (2, None)
+    """
+    sizes = [np.size(z) for z in (phi0, theta0) if z is not None]
+    if sizes or dim is not None:
+        return sizes[0] if sizes else dim
+    datum = 1 if x0 is None else np.size(x0)
+    return datum if datum > 1 else None
 
 
 def check_rates(rate_d: Any, rate_g: Any, rule: Any = None) -> Players:

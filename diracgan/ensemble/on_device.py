@@ -73,6 +73,28 @@ class DeviceRun(NamedTuple):
     worth: bool
 
 
+class RunArrays(NamedTuple):
+    """The arrays of a run.
+
+    Attributes:
+        system: the numbers of the game and the rule.
+        phi: the critic's starts, (N, d).
+        theta: the generator's.
+        h: the step's size, one or each trajectory's.
+        numbers: tolerances, the least step, and the radii of escape and ball.
+        rows: the steps up to every stop, or the time up to it and the time there.
+        most: steps of an adaptive run.
+    """
+
+    system: EnsembleSystem
+    phi: Any
+    theta: Any
+    h: Any
+    numbers: Entries
+    rows: Any
+    most: Any
+
+
 class Engine(NamedTuple):
     """What makes the steps.
 
@@ -138,7 +160,9 @@ def computed(
         rows = _stretches(schedule, kind)
         most = np.int32(min(schedule.max_steps, 2**31 - 1))
         made_by = engine(about, h.ndim > 0)
-        data = whole_run(where.platform)(about, made_by, system, phi, theta, h, numbers, rows, most)
+        data = whole_run(where.platform)(
+            about, made_by, RunArrays(system, phi, theta, h, numbers, rows, most)
+        )
         return data, motion, made_by
 
 
@@ -186,15 +210,10 @@ def _stretches(schedule: Schedule, kind: np.dtype) -> Any:
 def _whole(
     about: DeviceRun,
     made_by: Engine,
-    system: EnsembleSystem,
-    phi: Any,
-    theta: Any,
-    h: Any,
-    numbers: Entries,
-    rows: Any,
-    most: Any,
+    given: RunArrays,
 ) -> dict[str, Any]:
     """From starts to labelled rows."""
+    system, phi, theta, h, numbers, rows, most = given
     motion, kind = about.motion, about.dtype
     phi, theta = (jnp.asarray(z, kind) for z in (phi, theta))
     spanned = None

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
+    from ..plotting.maps import OnBasins
+
 __all__ = ["map_page"]
 
 _SAME = 0.02  # cycles whose sizes differ by less than this share are one
@@ -24,7 +26,7 @@ _MOST = 3  # different sizes beyond which orbits are not isolated cycles
 _ITERATES = 600
 
 
-def on_top(variant: Variant, found: Any, rule: Rule | None = None) -> dict[str, Any]:
+def on_top(variant: Variant, found: Any, rule: Rule | None = None) -> OnBasins:
     """What :func:`diracgan.plotting.maps.basins` draws on top of a map.
 
     Args:
@@ -39,7 +41,7 @@ def on_top(variant: Variant, found: Any, rule: Rule | None = None) -> dict[str, 
         return {}
     x0 = json.loads(found.attrs["start"])["x0"]
     rates = {n: float(found.attrs.get(n, 1.0)) for n in ("rate_d", "rate_g")}
-    made: dict[str, Any] = {"cycle": cycles(variant, found, x0, rule, **rates)}
+    made: OnBasins = {"cycle": cycles(variant, found, x0, rule, **rates)}
     if rule is None:
         made["field"] = flat_field(variant, x0, **rates)
     return made
@@ -49,7 +51,8 @@ def map_page(variant: Variant, found: xr.Dataset, rule: Rule | None = None) -> F
     """The page of a map, a map of basins with what lies over it."""
     from ..plotting.maps import map_figure
 
-    return map_figure(found, **(on_top(variant, found, rule) if found.attrs["map"] == "basins" else {}))
+    over: OnBasins = on_top(variant, found, rule) if found.attrs["map"] == "basins" else {}
+    return map_figure(found, **over)
 
 
 def flat_field(

@@ -98,7 +98,7 @@ def _stability(variant: Variant, found: Atlas, rule: Rule | None) -> StabilityCh
 
     # the weight average moves nothing
     moves = None if rule is None else dataclasses.replace(rule, ema=None)
-    rates = {} if rule is not None else {"rate_d": found.rate_d, "rate_g": found.rate_g}
+    rates: dict[str, Any] = {} if rule is not None else {"rate_d": found.rate_d, "rate_g": found.rate_g}
     around = settings(variant, moves, found.dim, found.x0, **rates)
     handles = [parameter_handle(around, name) for name in found.parameters]
     spans = [np.linspace(low, high, _CELLS) for low, high in zip(found.low, found.high, strict=True)]

@@ -116,7 +116,7 @@ def critical_setting(
     one_of("parameter", parameter, VARIED)
     steps, seed = integer("steps", steps, low=50), integer("seed", seed, low=0)
     with jax.enable_x64(True):
-        search = _search(run, parameter, steps, seed, players, rule, memory, batch, samples)
+        search = _search(*checkpoint(run, players, rule, memory, batch, samples), parameter, steps, seed)
         value = search.value()
         by = None if value is None else search.cause(value)
         return search.said(value, by)
@@ -127,21 +127,10 @@ def critical_value(
 ) -> float | None:
     """The value alone of :func:`critical_setting` at a game's state, without what makes it blow up there."""
     with jax.enable_x64(True):
-        return _search(game, parameter, steps, 0, players, rule, memory, batch).value()
+        return _search(*checkpoint(game, players, rule, memory, batch), parameter, steps, 0).value()
 
 
-def _search(
-    run: Any,
-    parameter: str,
-    steps: int,
-    seed: int,
-    players: Any,
-    rule: Any,
-    memory: Any,
-    batch: Any,
-    samples: int = 256,
-) -> _CriticalSearch:
-    at, now = checkpoint(run, players, rule, memory, batch, samples)
+def _search(at: Any, now: Setting, parameter: str, steps: int, seed: int) -> _CriticalSearch:
     if not isinstance(at, JaxCheckpoint):
         raise InputError(
             "a critical setting follows the step itself in JAX; allowed: a run of ours, or losses over JAX "

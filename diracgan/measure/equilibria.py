@@ -64,7 +64,7 @@ class Equilibrium:
     frozen: bool
 
 
-def teacher(variant: Variant, student: Players, z: Any) -> Equilibrium:
+def teacher(variant: Variant, student: Players, z: Array | np.ndarray) -> Equilibrium:
     """The exact equilibrium of a variant with the networks ``student``, the generator being its own teacher.
 
     Args:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from numpy.typing import ArrayLike
 
 from ..errors import InputError, instance, integer, number, real_array, shown
 from ..game import Game, Players, WrappedGame
@@ -43,7 +44,7 @@ def drawn(game: Game, key: Array, batch: int) -> Game:
 
 
 def gradient_covariance(
-    game: Game, players: Players, batch: int, basis: Any = None, draws: int = 4000, seed: int = 0
+    game: Game, players: Players, batch: int, basis: ArrayLike | None = None, draws: int = 4000, seed: int = 0
 ) -> np.ndarray:
     """The covariance of the joint field over minibatches, from ``draws`` of them.
 
@@ -123,7 +124,11 @@ def _square(name: str, value: Any, size: int | None = None) -> np.ndarray:
 
 
 def floor(
-    step: Any, kicks: Sequence[Any], covariance: Any, ema: float | None = None, slowest: float = 1e-4
+    step: ArrayLike,
+    kicks: Sequence[ArrayLike],
+    covariance: ArrayLike,
+    ema: float | None = None,
+    slowest: float = 1e-4,
 ) -> NoiseFloor:
     """The stationary noise around a stable equilibrium, of the players and of their average.
 

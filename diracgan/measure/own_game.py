@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -16,6 +16,9 @@ from ..rules import Rule
 from . import jax_game, operators
 from .leading import PLAYERS
 from .measured_game import Batches, MeasuredGame, UserGame
+
+if TYPE_CHECKING:
+    from ..training.runs import Run
 
 
 def game(
@@ -29,7 +32,7 @@ def game(
     state: Any = None,
     alternating: bool = True,
     n_critic: int = 1,
-    clip: Any = None,
+    clip: float | tuple[float, float] | None = None,
     together: int = 1,
     seed: int = 0,
     critic: Callable[[Any, Any], Any] | None = None,
@@ -110,7 +113,9 @@ def game(
     return _seen(MeasuredGame(backend, source, count))
 
 
-def from_run(run: Any, *, samples: int = 256, batch: int | None = None, seed: int = 0) -> MeasuredGame:
+def from_run(
+    run: Run | str | os.PathLike[str], *, samples: int = 256, batch: int | None = None, seed: int = 0
+) -> MeasuredGame:
     """A training run of ours, or its folder, as the same object that a user's own networks give.
 
     Args:
@@ -137,7 +142,7 @@ def from_run(run: Any, *, samples: int = 256, batch: int | None = None, seed: in
     return from_games(large, players, batches(), rule, memory)
 
 
-def one_run(run: Any, allowed: str = "what dg.train returns, or its folder") -> Any:
+def one_run(run: Any, allowed: str = "what dg.train returns, or its folder") -> Run:
     """A training run, or that of its folder, of one seed.
 
     Raises:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..errors import InputError, integer, number, real_array
 
 
-def pencil(series: Any, rank: int = 2, delays: int | None = None, cutoff: float = 1e-12) -> np.ndarray:
+def pencil(series: ArrayLike, rank: int = 2, delays: int | None = None, cutoff: float = 1e-12) -> np.ndarray:
     """The multipliers z of y_t = sum_i c_i z_i^t, from the series alone.
 
     Hankel matrices Y0, Y1 of the series and of the same one step later, Y0 = U s V^T cut to ``rank``: the eigenvalues

@@ -10,16 +10,24 @@ from .axes_helpers import film, pace
 from .flowlines import VectorField
 from .letters import number
 from .overview import figure
-from .series import read
+from .series import Series, TrajectoryLike, read
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
+    from matplotlib.figure import Figure
+
+    from ..analysis.linear.spectrum import Spectrum
 
 __all__ = ["animate"]
 
 
 def animate(
-    traj: Any, spectrum: Any = None, field: VectorField | None = None, *, frames: int = 80, rate: int = 20
+    traj: TrajectoryLike,
+    spectrum: Spectrum | None = None,
+    field: VectorField | None = None,
+    *,
+    frames: int = 80,
+    rate: int = 20,
 ) -> FuncAnimation:
     """Return the page of :func:`diracgan.plotting.figure` as an animation; its last frame is that page.
 
@@ -47,7 +55,7 @@ def animate(
     """
     series = read(traj)
     fig = figure(series, spectrum, field)
-    moving = Moving(fig, series.clock, series.clock_name)
+    moving = Moving(fig, series)
     flat = series.flat()
     frames, rate = pace(flat.points - flat.origin, frames, rate)
     ends = np.linspace(series.clock[0], series.clock[-1], max(frames, 2))[1:]
@@ -57,8 +65,9 @@ def animate(
 class Moving:
     """The artists that grow, with their whole data; ``at(t)`` shows them until ``t``."""
 
-    def __init__(self, fig: Any, clock: Any, name: str) -> None:
-        self.name, self.start, self.end = name, float(clock[0]), float(clock[-1])
+    def __init__(self, fig: Figure, series: Series) -> None:
+        self.counts_steps, self.unit = series.discrete, series.clock_name.split()[-1]
+        self.start, self.end = float(series.clock[0]), float(series.clock[-1])
         artists = _named(fig)
         self.end_mark = artists.pop("end")
         found = {name: a for name, a in artists.items() if name not in ("start", "target")}
@@ -90,18 +99,18 @@ class Moving:
             head = whole[count - 1 : count]
         self.end_mark.set_data(*np.asarray(head).T)
         shown = self.start + part * (self.end - self.start)
-        moment = str(round(shown)) if self.name == "step" else number(shown, 3)
-        self.caption.set_text(f"{self.name.split()[-1]} = {moment}")
+        moment = str(round(shown)) if self.counts_steps else number(shown, 3)
+        self.caption.set_text(f"{self.unit} = {moment}")
         return []
 
 
-def _named(fig: Any) -> dict[str, Any]:
+def _named(fig: Figure) -> dict[str, Any]:
     """The artists that make up the trajectory: those that have a name."""
     artists = [a for axes in fig.axes for a in [*axes.lines, *axes.collections]]
     return {str(a.get_gid()): a for a in artists if a.get_gid()}
 
 
-def _bake(fig: Any) -> None:
+def _bake(fig: Figure) -> None:
     """Draw all that stands still into one image under the lines: frames then cost a fifth."""
     from matplotlib.backend_bases import FigureCanvasBase
     from matplotlib.backends.backend_agg import FigureCanvasAgg

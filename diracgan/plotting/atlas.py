@@ -15,11 +15,16 @@ from ..analysis.linear.status import Status
 from .axes_helpers import legend_below, name_beside, styled
 from .headings import panel_page, spanned
 from .letters import number, with_letters
-from .stability_charts import best, chart_of, margin_words, stability as stability_map
+from .stability_charts import StabilityChart, best, chart_of, margin_words, stability as stability_map
 from .theme import BLUE, GREEN, INK, ORANGE, PURPLE, VERMILION
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
+
+    from ..analysis.bifurcation.adaptive_chart import AdaptiveChart
+    from ..analysis.bifurcation.atlas import Atlas
+    from ..analysis.bifurcation.curves import CodimensionTwo, Curve
 
 __all__ = ["adaptive", "adaptive_figure", "atlas", "atlas_figure"]
 
@@ -56,7 +61,9 @@ _NEAR_THE_END = 0.88  # of an axis: beyond, a name stands on the other side of i
 _APART = 0.01  # of an axis: points nearer than that share a mark
 
 
-def atlas(found: Any, ax: Axes | None = None, *, stability: Any = None) -> Axes:
+def atlas(
+    found: Atlas | Curve, ax: Axes | None = None, *, stability: xr.Dataset | StabilityChart | None = None
+) -> Axes:
     """Draw the curves of an atlas: solid where stability changes, dashed where another eigenvalue is beyond already.
 
     Args:
@@ -76,7 +83,7 @@ def atlas(found: Any, ax: Axes | None = None, *, stability: Any = None) -> Axes:
         >>> atlas(found, Figure().add_subplot()).get_xlabel()
         'gamma'
     """
-    curves = getattr(found, "curves", [found])
+    curves: list[Curve] = getattr(found, "curves", [found])
     with styled(ax) as ax:
         ax.set(xlabel=found.parameters[0], ylabel=found.parameters[1])
         if stability is not None:
@@ -92,7 +99,7 @@ def atlas(found: Any, ax: Axes | None = None, *, stability: Any = None) -> Axes:
     return ax
 
 
-def atlas_figure(found: Any, *, stability: Any = None) -> Figure:
+def atlas_figure(found: Atlas, *, stability: xr.Dataset | StabilityChart | None = None) -> Figure:
     """Draw :func:`atlas` on a page of its own: what ``diracgan bifurcation --over --over --out`` draws.
 
     Example:
@@ -112,7 +119,7 @@ def atlas_figure(found: Any, *, stability: Any = None) -> Figure:
     return fig
 
 
-def _answer(found: Any, stability: Any) -> str:
+def _answer(found: Atlas, stability: xr.Dataset | StabilityChart | None) -> str:
     """What moves, and where it is stable; where that is not known, the curves that were found."""
     what = spanned_over(f"{found.variant}, {found.rule or 'flow'}", found)
     counts = Counter(str(c.kind.words) for c in found.curves)
@@ -120,14 +127,14 @@ def _answer(found: Any, stability: Any) -> str:
     return f"{what}: {', '.join(curves) if stability is None else best(stability)}"
 
 
-def spanned_over(label: str, found: Any) -> str:
+def spanned_over(label: str, found: Atlas | AdaptiveChart) -> str:
     """A label in which both parameters of a chart have their ranges."""
     for name, low, high in zip(found.parameters, found.low, found.high, strict=True):
         label = spanned(label, name, low, high)
     return label
 
 
-def adaptive(found: Any, ax: Axes | None = None) -> Axes:
+def adaptive(found: AdaptiveChart, ax: Axes | None = None) -> Axes:
     """Draw what an adaptive rule ends on: regions by kind, and curves on which its cycles have one size.
 
     Args:
@@ -174,7 +181,7 @@ def adaptive(found: Any, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def adaptive_figure(found: Any) -> Figure:
+def adaptive_figure(found: AdaptiveChart) -> Figure:
     """Draw :func:`adaptive` on a page of its own: what ``diracgan bifurcation`` draws of Adam with a small eps.
 
     Example:
@@ -191,11 +198,11 @@ def adaptive_figure(found: Any) -> Figure:
     return fig
 
 
-def _ends(found: Any) -> str:
+def _ends(found: AdaptiveChart) -> str:
     """On how many points of the chart the rule ends on a cycle, and how large those are; what it does elsewhere."""
     counts = Counter(kind for row in found.kinds for kind in row)
     total, sizes = sum(counts.values()), found.amplitudes[np.isfinite(found.amplitudes)]
-    named = {Kind.LIMIT_CYCLE: Kind.LIMIT_CYCLE.words}
+    named: dict[str, str] = {Kind.LIMIT_CYCLE: Kind.LIMIT_CYCLE.words}
     said = [
         f"{named.get(kind, kind)} at {n if n < total else 'all'} of {total} points"
         for kind, n in counts.most_common()
@@ -204,7 +211,7 @@ def _ends(found: Any) -> str:
     return f"{'; '.join(said)}{large}"
 
 
-def _curve(ax: Axes, c: Any) -> None:
+def _curve(ax: Axes, c: Curve) -> None:
     inside = np.array(c.statuses) == Status.UNSTABLE
     edges = [0, *(np.flatnonzero(inside[1:] != inside[:-1]) + 1).tolist(), len(inside)]
     for first, last in zip(edges[:-1], edges[1:], strict=True):
@@ -214,7 +221,7 @@ def _curve(ax: Axes, c: Any) -> None:
         ax.plot(*part.T, line, color=_COLOURS[c.kind], linewidth=1.9, zorder=4, label=label)
 
 
-def _marks(points: list[Any], sizes: np.ndarray) -> list[tuple[np.ndarray, list[str]]]:
+def _marks(points: list[CodimensionTwo], sizes: np.ndarray) -> list[tuple[np.ndarray, list[str]]]:
     """Where points of codimension two are marked, those that would cover each other at one place."""
     marks: list[tuple[np.ndarray, list[str]]] = []
     for point in points:

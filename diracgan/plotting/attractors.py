@@ -15,12 +15,14 @@ from .theme import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILION
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ..analysis.bifurcation.attractors import Attractors
+
 __all__ = ["attractors", "attractors_figure"]
 
 _COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, INK)
 
 
-def attractors(found: Any, ax: Axes | None = None) -> Axes:
+def attractors(found: Attractors, ax: Axes | None = None) -> Axes:
     """Draw the starts, each in the colour of what it ends on, these attractors, and the edges that were met.
 
     In d >= 2 the axes are |phi| and |theta - x0|.
@@ -70,7 +72,7 @@ def attractors(found: Any, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def attractors_figure(found: Any) -> Figure:
+def attractors_figure(found: Attractors) -> Figure:
     """Draw :func:`attractors` on a page of its own: what ``diracgan attractors --out`` draws.
 
     Example:
@@ -85,7 +87,7 @@ def attractors_figure(found: Any) -> Figure:
     return fig
 
 
-def _on_axes(found: Any, points: Any) -> np.ndarray:
+def _on_axes(found: Attractors, points: Any) -> np.ndarray:
     """phi and theta, or in d >= 2 their sizes, (n, 2)."""
     rows = np.asarray(points, float).reshape(-1, 2 * found.dim)
     if found.dim == 1:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -23,16 +23,22 @@ from .axes_helpers import (
 )
 from .headings import page
 from .letters import number
-from .series import Series, norm, read, thin
+from .series import Series, TrajectoryLike, norm, read, thin
 from .theme import PALE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ..analysis.thresholds.weight_averaging import Averaging
+
 __all__ = ["bode", "bode_figure", "ema", "ema_paths"]
 
 
-def ema(runs: Any, ax: Axes | None = None) -> Axes:
+Runs: TypeAlias = TrajectoryLike | Mapping[float, TrajectoryLike] | Mapping[str, TrajectoryLike]
+"""One trajectory with averages, or several by their decay or label."""
+
+
+def ema(runs: Runs, ax: Axes | None = None) -> Axes:
     """Draw the averaged generator's distance from the datum over the raw one, on a logarithmic scale.
 
     Args:
@@ -74,7 +80,7 @@ def ema(runs: Any, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def ema_paths(runs: Any, ax: Axes | None = None, *, tail: int = 130, target: str = "equilibrium") -> Axes:
+def ema_paths(runs: Runs, ax: Axes | None = None, *, tail: int = 130, target: str = "equilibrium") -> Axes:
     """Draw the averaged paths over the raw one: in the generator's plane for d = 2, in (φ, θ) for d = 1.
 
     Each average is a thin line; its last stretch, where it has come to, is drawn strong.
@@ -129,7 +135,7 @@ def ema_paths(runs: Any, ax: Axes | None = None, *, tail: int = 130, target: str
     return ax
 
 
-def distances_at_last(runs: Any, *, tail: int = 130) -> str:
+def distances_at_last(runs: Runs, *, tail: int = 130) -> str:
     """How far the averages and the raw run end from the datum, in words.
 
     Args:
@@ -153,7 +159,7 @@ def distances_at_last(runs: Any, *, tail: int = 130) -> str:
     return f"{first.datum} ends at {raw} raw, {', '.join(said)}"
 
 
-def bode(curves: Any, ax: Axes | None = None, *, mark_at: float | None = None) -> Axes:
+def bode(curves: float | Sequence[float], ax: Axes | None = None, *, mark_at: float | None = None) -> Axes:
     """Draw what an average leaves of an orbit over the orbit's angle per step, for several decays (a Bode curve).
 
     Args:
@@ -206,7 +212,7 @@ def bode(curves: Any, ax: Axes | None = None, *, mark_at: float | None = None) -
     return ax
 
 
-def bode_figure(averaging: Any) -> Figure:
+def bode_figure(averaging: Averaging) -> Figure:
     """Draw the Bode curves of some decays with the orbit of an :class:`diracgan.analysis.Averaging` marked.
 
     Args:
@@ -236,15 +242,14 @@ def bode_figure(averaging: Any) -> Figure:
     else:
         title += ": what an average leaves"
     rule = f", {averaging.rule}" if averaging.rule else ""
-    with page(7.2, 4.4, title, f"angle per step {number(averaging.angle, 4)}{rule}") as fig:
+    with page(7.2, 4.4, title, f"angle per step {number(averaging.angle or 0.0, 4)}{rule}") as fig:
         bode(decays, fig.add_axes((0.11, 0.24, 0.84, 0.55)), mark_at=averaging.angle or None)
     return fig
 
 
-def _averaged(runs: Any) -> list[tuple[str, Series]]:
+def _averaged(runs: Runs) -> list[tuple[str, Series]]:
     """The runs with their labels; a single trajectory is a run by itself."""
-    single = isinstance(runs, Series) or "theta" in runs
-    items = {"EMA": runs} if single else runs
+    items: Any = {"EMA": runs} if isinstance(runs, Series) or "theta" in runs else runs
     if not isinstance(items, Mapping) or not items:
         raise InputError(
             "there is no run to draw; allowed: a trajectory with theta_ema, or a mapping of decays to such"

@@ -17,7 +17,15 @@ from .letters import number
 from .theme import BLUE, GREEN, INK, ORANGE, VERMILION
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from matplotlib.axes import Axes
+
+    from ..analysis.bifurcation.branch import Branch
+    from ..analysis.bifurcation.circle_branch import CircleBranch
+    from ..analysis.bifurcation.cycles import CycleBranch
+
+    Followed: TypeAlias = Branch | CycleBranch | CircleBranch
 
 __all__ = ["branches", "branches_figure"]
 
@@ -57,7 +65,7 @@ _TALL, _MARGIN = (
 _REACH = 0.4  # of the range beyond a point: how far the normal form is drawn
 
 
-def branches(found: Sequence[Any], ax: Axes | None = None) -> Axes:
+def branches(found: Sequence[Followed], ax: Axes | None = None) -> Axes:
     """Draw branches over their parameter: stable parts solid, unstable ones dashed, and the points named.
 
     The height is the distance of the players from (0, x0), of a cycle the largest, of an orbit of period k that of each
@@ -89,7 +97,7 @@ def branches(found: Sequence[Any], ax: Axes | None = None) -> Axes:
     with styled(ax) as ax:
         begins = {p.value: _height_at(b, p) for b in found if not _turns(b) for p in b.points}
         for b in found:
-            _branch(ax, b, begins.get(b.born_at))
+            _branch(ax, b, None if b.born_at is None else begins.get(b.born_at))
         followed = {b.born_at for b in found}
         for b in found:
             for point in b.points:
@@ -107,7 +115,7 @@ def branches(found: Sequence[Any], ax: Axes | None = None) -> Axes:
     return ax
 
 
-def branches_figure(found: Sequence[Any], *, title: str, below: str = "") -> Figure:
+def branches_figure(found: Sequence[Followed], *, title: str, below: str = "") -> Figure:
     """Draw :func:`branches` on a page of its own: what ``diracgan bifurcation --out`` draws.
 
     Example:
@@ -121,7 +129,7 @@ def branches_figure(found: Sequence[Any], *, title: str, below: str = "") -> Fig
     return fig
 
 
-def branch_title(found: Any) -> str:
+def branch_title(found: Branch) -> str:
     """What is found on a branch in one line: its first three bifurcations, or that there is none.
 
     Example:
@@ -154,7 +162,7 @@ def _from_zero(ax: Axes) -> None:
         ax.set_ylim(bottom=0.0)
 
 
-def _within_reach(ax: Axes, found: Sequence[Any]) -> None:
+def _within_reach(ax: Axes, found: Sequence[Followed]) -> None:
     """Leave out what lies far beyond the others of a branch that goes off to where it is followed no further."""
     others = [_all_heights(b).max() for b in found if not any("grows beyond" in end for end in b.ends)]
     top = max([_TALL, *(_MARGIN * height for height in others)])
@@ -163,7 +171,7 @@ def _within_reach(ax: Axes, found: Sequence[Any]) -> None:
         ax.set_ylim(low * top / high, top)
 
 
-def _named(ax: Axes, found: Sequence[Any]) -> None:
+def _named(ax: Axes, found: Sequence[Followed]) -> None:
     """Write its name and value beside every point, away from what meets or is born there; close ones share a name."""
     units = np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())])
     names: list[tuple[np.ndarray, str, list[str], bool]] = []

@@ -14,7 +14,7 @@ from .flowlines import VectorField
 from .headings import folded
 from .letters import with_powers
 from .portraits import portrait
-from .series import Series, read
+from .series import Series, TrajectoryLike, read
 from .theme import GREY, INK, style
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _PLACE = (0.125, 0.305, 0.54, 0.54)
 
 
 def card_figure(
-    traj: Any,
+    traj: TrajectoryLike,
     sentence: str,
     truth: str,
     command: str,
@@ -64,7 +64,7 @@ def card_figure(
 
 
 def animate_card(
-    traj: Any,
+    traj: TrajectoryLike,
     sentence: str,
     truth: str,
     command: str,
@@ -98,7 +98,7 @@ def animate_card(
     series = read(traj)
     with style():
         fig = _face(series, sentence, field, target)
-        moving = Moving(fig, series.clock, series.clock_name)
+        moving = Moving(fig, series)
         answer = _answer(fig, truth, command)
     flat = series.flat()
     frames, rate = pace(flat.points - flat.origin, 60, rate)

@@ -11,7 +11,7 @@ from ..errors import InputError
 from .axes_helpers import film, legend_below, mark, pace, styled, ticks
 from .headings import page, run_words, titled
 from .letters import number
-from .series import Array, Series, read
+from .series import Array, Series, TrajectoryLike, read
 from .theme import BLUE, INK, PALE, time_map
 
 if TYPE_CHECKING:
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
 
+    from ..analysis.verdict.verdict import Verdict
+
 __all__ = ["animate_critic", "critic", "critic_figure"]
 
 _PLACE = (0.11, 0.24, 0.74, 0.55)  # of the axes on a page
 
 
-def critic(traj: Any, ax: Axes | None = None, *, instants: int = 6) -> Axes:
+def critic(traj: TrajectoryLike, ax: Axes | None = None, *, instants: int = 6) -> Axes:
     """Draw the critic D(x) = φ x at a few instants, each in its colour, with the fake sample of each on its line.
 
     Args:
@@ -64,7 +66,7 @@ def critic(traj: Any, ax: Axes | None = None, *, instants: int = 6) -> Axes:
     return ax
 
 
-def critic_figure(traj: Any, *, verdict: Any = None) -> Figure:
+def critic_figure(traj: TrajectoryLike, *, verdict: Verdict | None = None) -> Figure:
     """Draw :func:`critic` on a page of its own: what ``diracgan plot --view critic`` draws.
 
     Args:
@@ -83,7 +85,7 @@ def critic_figure(traj: Any, *, verdict: Any = None) -> Figure:
     return fig
 
 
-def animate_critic(traj: Any, *, frames: int = 80, rate: int = 20) -> FuncAnimation:
+def animate_critic(traj: TrajectoryLike, *, frames: int = 80, rate: int = 20) -> FuncAnimation:
     """Return the critic's line and the fake sample in motion.
 
     Args:
@@ -146,7 +148,7 @@ def _different(points: Array, count: int) -> list[int]:
     return sorted(set(rows))
 
 
-def _one(traj: Any) -> Series:
+def _one(traj: TrajectoryLike) -> Series:
     series = read(traj)
     if series.dim != 1:
         raise InputError(
@@ -155,7 +157,7 @@ def _one(traj: Any) -> Series:
     return series
 
 
-def _page(series: Series, verdict: Any = None) -> AbstractContextManager[Figure]:
+def _page(series: Series, verdict: Verdict | None = None) -> AbstractContextManager[Figure]:
     ends = (f"{number(float(z[0, 0]), 2)} → {number(float(z[-1, 0]), 2)}" for z in (series.phi, series.theta))
     phi, theta = ends
     title = titled(series, verdict, f"critic φ {phi}, fake θ {theta}")

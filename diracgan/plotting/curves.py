@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .axes_helpers import MOST_POINTS, decades, legend_above, logarithmic, span, styled, ticks
-from .series import norm, read, thin
+from .series import TrajectoryLike, norm, read, thin
 from .theme import BLUE, INK, VERMILION
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["radii"]
 
 
-def radii(traj: Any, ax: Axes | None = None) -> Axes:
+def radii(traj: TrajectoryLike, ax: Axes | None = None) -> Axes:
     """Draw |φ| and |θ − x₀| over time (or steps), and their averages' when there is an EMA.
 
     The scale is logarithmic when the distance from the equilibrium spans more than three decades.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,13 +14,18 @@ from .letters import number, with_letters
 from .series import thin
 from .theme import BLUE, INK, PALE, VERMILION
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..monitoring.diagnose import Diagnosis
+
 __all__ = ["diagnosis_figure"]
 
 _ROW = 2.15  # inches for one series
 _MOST = 4
 
 
-def diagnosis_figure(found: Any) -> Figure:
+def diagnosis_figure(found: Diagnosis) -> Figure:
     """Draw a diagnosis: left each series and the fitted trend with its oscillations, right its spectrum.
 
     Args:
@@ -50,7 +55,7 @@ def diagnosis_figure(found: Any) -> Figure:
     return fig
 
 
-def _series(found: Any, k: int, name: str, ax: Any) -> None:
+def _series(found: Diagnosis, k: int, name: str, ax: Axes) -> None:
     log, fit = found.log, found.fit
     clock = log.first + log.interval * np.arange(log.values.shape[1])
     keep = thin(len(clock), MOST_POINTS)
@@ -71,7 +76,7 @@ def _series(found: Any, k: int, name: str, ax: Any) -> None:
     legend_above(ax)
 
 
-def _spectrum(found: Any, k: int, ax: Any) -> None:
+def _spectrum(found: Diagnosis, k: int, ax: Axes) -> None:
     log, fit = found.log, found.fit
     period = 2 * np.pi / fit.frequencies * log.interval
     ax.plot(period, fit.power[k], color=PALE, linewidth=0.9, label="power")

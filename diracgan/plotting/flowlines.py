@@ -13,7 +13,7 @@ from .theme import BLUE, GREEN, INK, PALE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-VectorField = Callable[[Array, Array], tuple[Any, Any]]
+VectorField = Callable[[Array, Array], tuple[np.ndarray, np.ndarray]]
 
 _GRID = 41
 _FINE = 161  # of the nullclines, whose corners and gaps at jumps are as wide as a cell

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .axes_helpers import NAMED_ROWS, ticks
 from .headings import page
@@ -12,12 +13,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from ..measure.forecast import Forecast, SettingForecast
+
 __all__ = ["forecast_figure"]
 
 _FEW = 4  # settings, up to which the panels stand in two rows
 
 
-def forecast_figure(found: Any) -> Figure:
+def forecast_figure(found: Forecast) -> Figure:
     """One panel per series, one row per setting: its level, the spread to either side, and what is unstable.
 
     Panels stand in one row where settings are many, in two where they are few.
@@ -55,7 +58,7 @@ def forecast_figure(found: Any) -> Figure:
     return made
 
 
-def draw(ax: Axes, settings: Any, name: str) -> None:
+def draw(ax: Axes, settings: Sequence[SettingForecast], name: str) -> None:
     """One series under every setting, the first on top."""
     for row, setting in enumerate(settings):
         series = setting.series.get(name)

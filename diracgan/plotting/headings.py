@@ -22,6 +22,8 @@ from .theme import ALARM, GREY, INK, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ..analysis.verdict.verdict import Verdict
+
 WHOLE = 20  # lines of a heading that nobody cuts
 # Of a page's width: a film's clock stands on the right of its title, and on a screen letters are wider.
 _TITLE, _BELOW = 0.86, 0.9
@@ -197,7 +199,7 @@ def _filled(words: list[str], sizes: list[float], space: float, room: float) -> 
     return lines
 
 
-def titled(series: Series, verdict: Any, otherwise: str) -> str:
+def titled(series: Series, verdict: Verdict | None, otherwise: str) -> str:
     """The title of a page on one run: what moved, and what happens to it by its verdict, or ``otherwise``.
 
     Example:

@@ -11,16 +11,18 @@ from matplotlib.figure import Figure
 from .axes_helpers import MOST_POINTS, legend_above, log_clock, logarithmic, span, styled
 from .headings import page, run_words, titled
 from .letters import number, raised
-from .series import Series, read, thin
+from .series import Series, TrajectoryLike, read, thin
 from .theme import BLUE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ..analysis.verdict.verdict import Verdict
+
 __all__ = ["decay", "law_figure", "power_law"]
 
 
-def power_law(traj: Any, verdict: Any = None, ax: Axes | None = None) -> Axes:
+def power_law(traj: TrajectoryLike, verdict: Verdict | None = None, ax: Axes | None = None) -> Axes:
     """Draw r = |(φ, θ − x₀)| on two logarithmic scales, with the law r ~ C t^-p where a verdict found one.
 
     Args:
@@ -64,7 +66,7 @@ def power_law(traj: Any, verdict: Any = None, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def decay(traj: Any, verdict: Any = None, ax: Axes | None = None) -> Axes:
+def decay(traj: TrajectoryLike, verdict: Verdict | None = None, ax: Axes | None = None) -> Axes:
     """Draw r = |(φ, θ − x₀)| on a logarithmic scale over time, with the exponential rate where a verdict found one.
 
     Args:
@@ -109,7 +111,7 @@ def decay(traj: Any, verdict: Any = None, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def law_figure(traj: Any, verdict: Any) -> Figure:
+def law_figure(traj: TrajectoryLike, verdict: Verdict) -> Figure:
     """Draw both scales on one page, titled with the verdict: what ``diracgan verdict --out`` draws.
 
     Example:

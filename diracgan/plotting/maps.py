@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 from matplotlib.colors import ListedColormap, Normalize, to_rgb
@@ -16,11 +17,12 @@ from .cells import areas_named, fields, flag_words, grid_axes, named, patch, sca
 from .flowlines import VectorField, flow_lines
 from .headings import panel_page
 from .letters import number
-from .series import Array, read
+from .series import Array, TrajectoryLike, read
 from .stability_charts import best, margin_words, stability
 from .theme import BLUE, GREEN, GREY, INK, SHADE, VERMILION
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
 
 __all__ = ["basins", "bifurcation", "map_figure"]
@@ -41,7 +43,11 @@ _SAME = 0.02  # limits whose sizes differ by less than this share are one
 
 
 def basins(
-    found: Any, ax: Axes | None = None, *, field: VectorField | None = None, cycle: Any = None
+    found: xr.Dataset,
+    ax: Axes | None = None,
+    *,
+    field: VectorField | None = None,
+    cycle: TrajectoryLike | Sequence[TrajectoryLike] | None = None,
 ) -> Axes:
     """Draw which limit each start reaches.
 
@@ -94,7 +100,7 @@ def basins(
     return ax
 
 
-def _limit_points(ax: Axes, found: Any, members: Any, words: Any, colour: str, datum: float) -> None:
+def _limit_points(ax: Axes, found: xr.Dataset, members: Any, words: Any, colour: str, datum: float) -> None:
     """The point that a basin's starts come to, in its colour."""
     outcome = str(words[members][0])
     if outcome == Outcome.ELSEWHERE:
@@ -114,7 +120,7 @@ def _limit_points(ax: Axes, found: Any, members: Any, words: Any, colour: str, d
     ax.plot(*point, color=colour, linestyle="none", zorder=6, gid="limit", **look)
 
 
-def bifurcation(found: Any, ax: Axes | None = None) -> Axes:
+def bifurcation(found: xr.Dataset, ax: Axes | None = None) -> Axes:
     """Draw the limit set against a parameter, with the values at which the linear stability changes.
 
     Args:
@@ -179,8 +185,10 @@ def _rests(orbit: Array, starts: int) -> np.ndarray:
     return here.any(axis=2) & (spread <= 1e-3 * size)
 
 
-def _listed(cycle: Any) -> list[Any]:
-    return [] if cycle is None else list(cycle) if isinstance(cycle, (list, tuple)) else [cycle]
+def _listed(cycle: TrajectoryLike | Sequence[TrajectoryLike] | None) -> list[TrajectoryLike]:
+    if cycle is None:
+        return []
+    return [*cycle] if isinstance(cycle, Sequence) else [cycle]
 
 
 _DRAWN = {"basins": basins, "stability": stability, "bifurcation": bifurcation}
@@ -191,7 +199,7 @@ _TITLES = {
 }
 
 
-def _shares(found: Any) -> str:
+def _shares(found: xr.Dataset) -> str:
     """Of a map of basins: the largest shares of its starts, and where they come to."""
     x, y = grid_axes(found, 2)
     order = (y.name, x.name)
@@ -202,7 +210,7 @@ def _shares(found: Any) -> str:
     return ", ".join(said[:2]) + (", …" if len(said) > 2 else "")
 
 
-def _motions(found: Any) -> str:
+def _motions(found: xr.Dataset) -> str:
     """Of an orbit diagram: for which values of the parameter it comes to rest, keeps moving, or leaves."""
     (x,) = grid_axes(found, 1)
     orbit, starts = (
@@ -230,7 +238,14 @@ def _motions(found: Any) -> str:
 _ANSWERS = {"basins": _shares, "stability": best, "bifurcation": _motions}
 
 
-def map_figure(found: Any, **on_top: Any) -> Figure:
+class OnBasins(TypedDict, total=False):
+    """What :func:`basins` takes besides its map and axes."""
+
+    field: VectorField | None
+    cycle: TrajectoryLike | Sequence[TrajectoryLike] | None
+
+
+def map_figure(found: xr.Dataset, **on_top: Unpack[OnBasins]) -> Figure:
     """Draw a map on a page of its own, titled with the answer, below it the question and the rule.
 
     Args:
@@ -253,7 +268,7 @@ def map_figure(found: Any, **on_top: Any) -> Figure:
     return fig
 
 
-def _where(found: Any, kind: str) -> str:
+def _where(found: xr.Dataset, kind: str) -> str:
     if kind == "stability":
         x0 = _start(found)["x0"]
         return f"linearised at {'(0, x₀)' if np.any(x0) else '0'}, d = {len(x0)}; {margin_words(found)}"
@@ -266,11 +281,11 @@ def _where(found: Any, kind: str) -> str:
     return f"{seen}; borders to a cell of {' × '.join(number(size, 2) for size in sizes)}"
 
 
-def _start(found: Any) -> dict[str, Any]:
+def _start(found: xr.Dataset) -> dict[str, Any]:
     return json.loads(found.attrs.get("start", "{}"))
 
 
-def _coloured(found: Any, words: Any, order: tuple[str, str]) -> tuple[list[str], list[str], Array]:
+def _coloured(found: xr.Dataset, words: Any, order: tuple[str, str]) -> tuple[list[str], list[str], Array]:
     """A colour and a label for every limit, and which one each point reaches; a few different limits are told apart."""
     colours, labels = [], []
     index: Any = np.zeros(words.shape, int)
@@ -286,7 +301,7 @@ def _coloured(found: Any, words: Any, order: tuple[str, str]) -> tuple[list[str]
     return colours, labels, index
 
 
-def _groups(found: Any, name: str, here: Any, order: tuple[str, str]) -> list[tuple[str, Any]]:
+def _groups(found: xr.Dataset, name: str, here: Any, order: tuple[str, str]) -> list[tuple[str, Any]]:
     """The different limits of one kind, with what tells them apart; one group where they are too many."""
     if name not in (Outcome.ELSEWHERE, Outcome.ORBIT):
         return [("", here)]

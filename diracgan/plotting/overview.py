@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,20 +18,26 @@ from .flowlines import VectorField
 from .headings import WHOLE, heading, heading_height, run_words
 from .letters import number, with_letters
 from .portraits import portrait
-from .series import Series, read
+from .series import Series, TrajectoryLike, read
 from .sizes import Layout, Size, layout
 from .spectra import eigenvalues, spectral_values, status_words
 from .theme import INK, style
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ..analysis.linear.spectrum import Spectrum
+    from ..analysis.verdict.verdict import Verdict
 
 __all__ = ["figure"]
 
 
 def figure(
-    traj: Any,
-    spectrum: Any = None,
+    traj: TrajectoryLike,
+    spectrum: Spectrum | None = None,
     field: VectorField | None = None,
     *,
-    verdict: Any = None,
+    verdict: Verdict | None = None,
     size: Size | None = None,
     fig: Figure | None = None,
 ) -> Figure:
@@ -84,7 +90,9 @@ def figure(
     return fig
 
 
-def _heading(series: Series, spectrum: Any, verdict: Any, most: int) -> tuple[str, str, str]:
+def _heading(
+    series: Series, spectrum: Spectrum | None, verdict: Verdict | None, most: int
+) -> tuple[str, str, str]:
     """The title, how it was computed, and what went wrong; a name of at most ``most`` letters."""
     name = series.name
     name = textwrap.shorten(name, most, placeholder=" …") if " " in name else name[:most]
@@ -96,13 +104,13 @@ def _heading(series: Series, spectrum: Any, verdict: Any, most: int) -> tuple[st
     return title, below, series.failure()
 
 
-def _status_said(spectrum: Any) -> str:
+def _status_said(spectrum: Spectrum) -> str:
     """What the eigenvalues say, with their numbers where they decide."""
     decides = spectrum.status in DECIDED and getattr(spectrum, "text", "")
     return with_letters(str(spectrum.text)) if decides else status_words(spectrum)
 
 
-def _spectrum(fig: Figure, panels: Layout, spectrum: Any) -> None:
+def _spectrum(fig: Figure, panels: Layout, spectrum: Spectrum) -> None:
     """The eigenvalues and what they say, or why there are none."""
     if not spectral_values(spectrum).size:
         eigenvalues(spectrum, fig.add_axes(panels.part(panels.empty)))
@@ -113,7 +121,7 @@ def _spectrum(fig: Figure, panels: Layout, spectrum: Any) -> None:
     fig.text(*at, said, va="top", fontsize=8, linespacing=1.4)
 
 
-def _limit_circle(ax: Axes, series: Series, verdict: Any) -> None:
+def _limit_circle(ax: Axes, series: Series, verdict: Verdict) -> None:
     """The circle on which the generator ends, dashed."""
     if verdict.kind != Kind.LIMIT_CIRCLE:
         return
@@ -126,7 +134,7 @@ def _limit_circle(ax: Axes, series: Series, verdict: Any) -> None:
     legend_below(ax)
 
 
-def spectral_words(spectrum: Any, letters: int = 25) -> str:
+def spectral_words(spectrum: Spectrum, letters: int = 25) -> str:
     """Return what the eigenvalue panel shows in short lines of ``letters``: status, values, margin, error bound.
 
     Example:
@@ -160,7 +168,7 @@ def spectral_words(spectrum: Any, letters: int = 25) -> str:
     return "\n".join(lines)
 
 
-def grouped(values: Any, error: float = 0.0) -> list[str]:
+def grouped(values: ArrayLike, error: float = 0.0) -> list[str]:
     """Return eigenvalues in words: conjugate pairs as ±, repeated ones once with their multiplicity.
 
     Args:

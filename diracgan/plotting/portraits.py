@@ -19,7 +19,7 @@ from .axes_helpers import (
     timed_path,
 )
 from .flowlines import VectorField, flow_lines
-from .series import FlatPath, Series, read, thin
+from .series import FlatPath, Series, TrajectoryLike, read, thin
 from .theme import INK, PALE
 
 if TYPE_CHECKING:
@@ -29,7 +29,11 @@ __all__ = ["path", "portrait"]
 
 
 def portrait(
-    traj: Any, ax: Axes | None = None, *, field: VectorField | None = None, target: str = "equilibrium"
+    traj: TrajectoryLike,
+    ax: Axes | None = None,
+    *,
+    field: VectorField | None = None,
+    target: str = "equilibrium",
 ) -> Axes:
     """Draw where the players go: the phase portrait (φ, θ) for d = 1, the generator's path for d ≥ 2.
 
@@ -75,7 +79,7 @@ def _wrapped(ax: Axes, title: str) -> str:
     return textwrap.fill(title, max(16, int(1.1 * inches * 72 / 5.2)))
 
 
-def path(traj: Any, ax: Axes | None = None, *, target: str = "equilibrium") -> Axes:
+def path(traj: TrajectoryLike, ax: Axes | None = None, *, target: str = "equilibrium") -> Axes:
     """Draw the generator's path in the plane, coloured by time, with start, end and equilibrium.
 
     For d = 2 the plane is (θ₁, θ₂); for d ≥ 3 it is spanned by the start, θ(0) − x₀ and φ(0), which a

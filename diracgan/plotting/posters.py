@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -15,10 +15,15 @@ from matplotlib.patches import Patch
 from ..analysis.kinds import Kind, Outcome
 from ..errors import InputError
 from .axes_helpers import MOST_POINTS
-from .series import read, thin
+from .series import TrajectoryLike, read, thin
 from .sizes import MM
 from .small_multiples import verdict_words
 from .theme import GREY, INK, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..analysis.verdict.verdict import Verdict
 
 __all__ = ["Panel", "poster_figure"]
 
@@ -56,8 +61,8 @@ class Panel(NamedTuple):
         verdict: what becomes of it.
     """
 
-    traj: Any
-    verdict: Any
+    traj: TrajectoryLike
+    verdict: Verdict
 
 
 def poster_figure(
@@ -205,7 +210,7 @@ def _legend(kind: Kind) -> str:
     return f"{kind.words} by the effort of this sheet" if kind is Kind.UNDECIDED else kind.words
 
 
-def _draw(ax: Any, panel: Panel) -> None:
+def _draw(ax: Axes, panel: Panel) -> None:
     """The path thin, what it ends on bold, on a ground of the verdict's colour."""
     series, kind = read(panel.traj), Kind(panel.verdict.kind)
     flat = series.flat()
@@ -218,7 +223,9 @@ def _draw(ax: Any, panel: Panel) -> None:
     ax.set(xticks=[], yticks=[], facecolor=[0.88 + 0.12 * x for x in to_rgb(colour)])
     for spine in ax.spines.values():
         spine.set(visible=True, color=colour)
-    line = {"linewidth": 0.7} if not series.discrete else {"linewidth": 0.4, "marker": ".", "markersize": 1.4}
+    line: dict[str, Any] = (
+        {"linewidth": 0.7} if not series.discrete else {"linewidth": 0.4, "marker": ".", "markersize": 1.4}
+    )
     ax.plot(*points.T, color=colour, zorder=2, rasterized=series.discrete, **line)
     ax.plot(
         *points[0],

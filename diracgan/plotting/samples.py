@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,12 +12,15 @@ from ..errors import InputError
 from ..training.pictures import tiled
 from .headings import heading_height, page
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 __all__ = ["sample_grids"]
 
 _SIDE, _GAP, _EDGE = 3.0, 0.15, 0.3  # inches: of a grid, between two, around them
 
 
-def sample_grids(panels: Mapping[str, Any], *, title: str, below: str = "") -> Figure:
+def sample_grids(panels: Mapping[str, ArrayLike], *, title: str, below: str = "") -> Figure:
     """Draw images of several generators side by side, each under its name.
 
     Args:

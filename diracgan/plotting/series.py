@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +122,19 @@ class Series:
         return FlatPath(points, np.zeros(2), averaged, (f"{prefix} {along}", f"{prefix} {across}"), title)
 
 
-def read(traj: Any) -> Series:
+class NamedArrays(Protocol):
+    """Arrays by name, of which a trajectory has ``phi``, ``theta`` and a clock."""
+
+    def __contains__(self, name: str, /) -> bool: ...
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+TrajectoryLike: TypeAlias = Series | NamedArrays
+"""What :func:`read` reads: a Dataset, a ``Trajectory``, a mapping, or what it returned."""
+
+
+def read(traj: TrajectoryLike) -> Series:
     """Return the drawable rows of ``traj``.
 
     Args:
@@ -157,7 +170,7 @@ def read(traj: Any) -> Series:
     if rows == 0:
         raise InputError("the trajectory has no finite row to draw; allowed: at least a finite start")
 
-    attrs = dict(traj.attrs if hasattr(traj, "attrs") else traj.get("attrs", {}))
+    attrs = dict(traj.get("attrs", {}) if isinstance(traj, Mapping) else getattr(traj, "attrs", {}))
     return Series(
         phi=phi[:rows],
         theta=theta[:rows],
@@ -182,7 +195,7 @@ def thin(rows: int, most: int) -> NDArray[np.intp]:
     return np.unique(np.linspace(0, rows - 1, most).round().astype(np.intp))
 
 
-def smooth_rows(traj: Any) -> int:
+def smooth_rows(traj: TrajectoryLike) -> int:
     """Return how many rows a path needs so that straight lines between them show no corners.
 
     Between two rows a line is off by an eighth of its length times the angle by which the path turns: less than 1/1400

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,11 +12,14 @@ from .headings import page
 from .letters import with_letters
 from .theme import BLUE, INK, PALE, VERMILION
 
+if TYPE_CHECKING:
+    from ..analysis.slow_flow.averaged import AveragedFlow
+
 __all__ = ["slow_flow_figure"]
 _MOST = 4.0  # of the growth that is shown: near 0 it may be thousandfold, and the cycles would be one line
 
 
-def slow_flow_figure(found: Any) -> Figure:
+def slow_flow_figure(found: AveragedFlow) -> Figure:
     """The relative growth of the radius per rotation over the radius in steps, its cycles, and the start.
 
     Args:

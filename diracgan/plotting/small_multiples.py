@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,8 +17,13 @@ from .axes_helpers import MOST_POINTS, NAMED_ROWS, mark, ticks, timed_path
 from .flowlines import VectorField, streamlines
 from .headings import page
 from .letters import number, raised
-from .series import Array, Series, read, thin
+from .series import Array, Series, TrajectoryLike, read, thin
 from .theme import ALARM, GREY, INK, time_map
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..analysis.verdict.verdict import Verdict
 
 __all__ = ["multiples", "verdict_words"]
 
@@ -29,7 +34,7 @@ _HIDDEN = 0.4  # of the common scale: a run that is smaller cannot be read on it
 
 
 def multiples(
-    runs: Sequence[tuple[str, Any, str]],
+    runs: Sequence[tuple[str, TrajectoryLike, str]],
     *,
     title: str,
     below: str = "",
@@ -131,7 +136,7 @@ def _legend(fig: Figure, aim: str, bar: str) -> None:
     fig.legend(handles=marks, loc="lower left", bbox_to_anchor=where, ncols=len(marks), fontsize=7.5)
 
 
-def scale_bar(ax: Any) -> None:
+def scale_bar(ax: Axes) -> None:
     """A bar of a round length under axes that have no ticks, with that length beside it.
 
     Example:
@@ -164,7 +169,7 @@ def _reach(points: Sequence[Array], centre: Array) -> float:
     return 1.08 * max(float(kept.max(initial=0.0)), start, 1e-290)
 
 
-def _panel(ax: Any, s: Series, points: Array, centre: Array, half: float) -> None:
+def _panel(ax: Axes, s: Series, points: Array, centre: Array, half: float) -> None:
     keep = thin(len(points), MOST_POINTS)
     p, clock = points[keep], s.clock[keep]
     dot = float(np.clip(900 / len(p), 1.2, 8)) if s.discrete else None
@@ -180,7 +185,7 @@ def _panel(ax: Any, s: Series, points: Array, centre: Array, half: float) -> Non
     ax.tick_params(labelsize=7, pad=2)
 
 
-def verdict_words(verdict: Any) -> str:
+def verdict_words(verdict: Verdict) -> str:
     """Return a verdict in a few words, for under a picture.
 
     Example:
@@ -192,8 +197,9 @@ def verdict_words(verdict: Any) -> str:
 
     def known(name: str, lead: str) -> str:
         value = n.get(name)
-        usable = isinstance(value, (int, float)) and math.isfinite(value)
-        return f"{lead}{number(float(value), 3)}" if usable else ""
+        if isinstance(value, (int, float)) and math.isfinite(value):
+            return f"{lead}{number(float(value), 3)}"
+        return ""
 
     if verdict.kind == Kind.CONVERGES_EXPONENTIALLY and known("rate", ""):
         return f"converges like exp({number(-float(n['rate']), 3)} {clock})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,13 +12,16 @@ from ..errors import InputError
 from .axes_helpers import MOST_POINTS, mark, scale_beside, time_scale
 from .headings import page, run_words, titled
 from .letters import number
-from .series import norm, read, thin
+from .series import TrajectoryLike, norm, read, thin
 from .theme import PALE, time_map
+
+if TYPE_CHECKING:
+    from ..analysis.verdict.verdict import Verdict
 
 __all__ = ["space_figure"]
 
 
-def space_figure(traj: Any, *, verdict: Any = None) -> Figure:
+def space_figure(traj: TrajectoryLike, *, verdict: Verdict | None = None) -> Figure:
     """Draw the generator's path in space (d = 3), coloured by time, with its shadow on the floor.
 
     A rotation-invariant variant never leaves the plane of its start; here one sees it, or sees it leave.

@@ -23,6 +23,9 @@ from .theme import BLUE, GREEN, INK, PALE, SHADE, VERMILION, power_of_ten, time_
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from ..analysis.linear.spectrum import Spectrum
 
 __all__ = ["animate_locus", "eigenvalues", "locus", "locus_figure"]
 
@@ -31,7 +34,7 @@ _FAR_OUT, _LINEAR = 20.0, 1.5
 _TALLEST = 1.5  # of a locus of multipliers: what goes further up or aside is named at the frame
 
 
-def status_words(spectrum: Any) -> str:
+def status_words(spectrum: Spectrum) -> str:
     """Return a spectrum's status as the words of a title.
 
     Example:
@@ -49,7 +52,7 @@ def status_words(spectrum: Any) -> str:
     return f"{words} at {place}"
 
 
-def eigenvalues(spectrum: Any, ax: Axes | None = None) -> Axes:
+def eigenvalues(spectrum: Spectrum, ax: Axes | None = None) -> Axes:
     """Draw the eigenvalues in the complex plane with the stability boundary, or why there are none.
 
     The boundary is the imaginary axis for a flow and the unit circle for a map; the unstable side is
@@ -110,7 +113,7 @@ class LocusOptions(TypedDict, total=False):
 
 def locus(
     values: Sequence[float] | Array,
-    eigenvalues: Sequence[Any] | Array,
+    eigenvalues: ArrayLike,
     ax: Axes | None = None,
     *,
     name: str = "γ",
@@ -220,7 +223,7 @@ def _complex(z: complex) -> str:
 
 def locus_figure(
     values: Sequence[float] | Array,
-    eigenvalues: Sequence[Any] | Array,
+    eigenvalues: ArrayLike,
     *,
     title: str,
     below: str = "",
@@ -243,7 +246,7 @@ def locus_figure(
 
 def animate_locus(
     values: Sequence[float] | Array,
-    eigenvalues: Sequence[Any] | Array,
+    eigenvalues: ArrayLike,
     *,
     title: str,
     rate: int = 20,
@@ -283,7 +286,7 @@ def animate_locus(
     return film(fig, draw, len(at), rate)
 
 
-def spectral_values(spectrum: Any) -> Array:
+def spectral_values(spectrum: Spectrum) -> Array:
     """Return the eigenvalues of a flow or the multipliers of a map, (m,) complex, perhaps empty."""
     key = "multipliers" if getattr(spectrum, "kind", "flow") == "map" else "eigenvalues"
     found = getattr(spectrum, key, None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from matplotlib.collections import LineCollection
@@ -16,6 +17,7 @@ from .series import Array
 from .theme import INK, time_map
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
 
 __all__ = ["stability"]
@@ -44,10 +46,10 @@ class StabilityChart(NamedTuple):
     status: Array
     margin: Array
     discrete: bool
-    threshold: Any = ()
+    threshold: Sequence[np.ndarray] = ()
 
 
-def chart_of(found: Any) -> StabilityChart:
+def chart_of(found: xr.Dataset | StabilityChart) -> StabilityChart:
     """The chart that :func:`diracgan.sweeps.stability` returned as a dataset; one that is one already as it is."""
     if isinstance(found, StabilityChart):
         return found
@@ -57,7 +59,7 @@ def chart_of(found: Any) -> StabilityChart:
     return StabilityChart(x, y, flag_words(status), np.asarray(margin, float), discrete, segments)
 
 
-def stability(found: Any, ax: Axes | None = None) -> Axes:
+def stability(found: xr.Dataset | StabilityChart, ax: Axes | None = None) -> Axes:
     """Draw where the equilibrium is stable, how fast perturbations die there, and the exact threshold on top.
 
     Args:
@@ -131,7 +133,7 @@ def _half_a_cell_more(values: Array) -> Array:
     return np.concatenate([first, values, last])
 
 
-def best(found: Any) -> str:
+def best(found: xr.Dataset | StabilityChart) -> str:
     """Of a chart of stability: how much of it is stable, and where perturbations die fastest."""
     chart = chart_of(found)
     stable = chart.status == Status.STABLE
@@ -144,7 +146,7 @@ def best(found: Any) -> str:
     return f"stable on {stable.mean():.0%} of the chart, fastest at {at}"
 
 
-def margin_words(found: Any) -> str:
+def margin_words(found: xr.Dataset | StabilityChart) -> str:
     """What the margin of a chart of stability is."""
     of_map, of_flow = "1 − largest |multiplier|, lost per step", "−largest real part, rate of decay"
     return f"margin: {of_map if chart_of(found).discrete else of_flow}"

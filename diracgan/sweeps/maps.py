@@ -5,10 +5,10 @@ In d = 1, the plane (phi, theta), unless a dimension, a start or a datum says ot
 
 from __future__ import annotations
 
-import inspect
+import dataclasses
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from ..variants import Variant, check_variant
 from .axes import components
 from .executors import choose_executor
 from .linear import linear
-from .settings import run_settings
+from .settings import RunSettings, run_settings
 from .specification import Specification, Start
 from .sweep import computed, planned
 
@@ -97,11 +97,10 @@ def basins(
         >>> found.limit.values.tolist()
         [[0, 0, 0], [0, 0, 0], [0, 0, 0]]
     """
-    names = ("phi0", "theta0") if _dimension(rest) in (None, 1) else ("theta0[0]", "theta0[1]")
+    asked = _asked("basins", variant, rule, rest)
+    names = ("phi0", "theta0") if asked.start.dimension in (None, 1) else ("theta0[0]", "theta0[1]")
     grids = over or dict.fromkeys(names, "-2:2:81")
-    return _map(
-        "basins", variant, grids, 2, ["limit", "limit_radius", "limit_phi", "limit_theta"], rule, out, rest
-    )[2]
+    return _map(asked, grids, 2, ["limit", "limit_radius", "limit_phi", "limit_theta"], out)[2]
 
 
 def stability(
@@ -142,7 +141,9 @@ def stability(
     if not over:
         other = {"rate_ratio": "log:0.1:10:101"} if rule is None else {"lr": "0.01:2:100"}
         over = _weight(variant, 101) | other
-    specification, values, found = _map("stability", variant, over, 2, ["margin", "status"], rule, out, rest)
+    specification, values, found = _map(
+        _asked("stability", variant, rule, rest), over, 2, ["margin", "status"], out
+    )
     return found.assign(threshold=(("segment", "end", "coordinate"), threshold(specification, values, found)))
 
 
@@ -181,25 +182,20 @@ def bifurcation(
     import xarray as xr
 
     wanted = ["orbit", "limit", "margin", "status"]
-    specification, values, found = _map("bifurcation", variant, over, 1, wanted, rule, out, rest)
-    places = [rest] if components(over) or {"dim", "x0"} & set(over) else _around(rest)
-    runs = [found] + [_map("bifurcation", variant, over, 1, wanted[:2], rule, None, p)[2] for p in places[1:]]
+    asked = _asked("bifurcation", variant, rule, rest)
+    specification, values, found = _map(asked, over, 1, wanted, out)
+    others = [] if components(over) or {"dim", "x0"} & set(over) else _around(specification.start)
+    further = [dataclasses.replace(asked, start=start) for start in others]
+    runs = [found] + [_map(a, over, 1, wanted[:2])[2] for a in further]
     orbit = xr.concat([_that_stays(run) for run in runs], "sample").assign_attrs(found.orbit.attrs)
     found = found.drop_vars("orbit").assign(orbit=orbit).assign_attrs(starts=len(runs))
     return found.assign(threshold=(("change",), threshold(specification, values, found).reshape(-1)))
 
 
-def _around(rest: MapOptions) -> list[MapOptions]:
-    """The start, its mirror image in (0, x0), and both four times as far away."""
-    given = (rest.get(n) for n in ("phi0", "theta0", "dim", "x0"))
-    phi0, theta0, x0 = starts(*given)
-    return [
-        rest,
-        *(
-            cast(MapOptions, {**rest, "phi0": k * phi0, "theta0": x0 + k * (theta0 - x0)})
-            for k in (-1, 4, -4)
-        ),
-    ]
+def _around(start: Start) -> list[Start]:
+    """The mirror image of a start in (0, x0), and both four times as far away."""
+    phi0, theta0, x0 = starts(start.phi0, start.theta0, start.dim, start.x0)
+    return [dataclasses.replace(start, phi0=k * phi0, theta0=x0 + k * (theta0 - x0)) for k in (-1, 4, -4)]
 
 
 def _that_stays(run: xr.Dataset) -> xr.DataArray:
@@ -229,16 +225,49 @@ def _weight(variant: Variant, count: int) -> dict[str, str]:
     return {"gamma" if lam is None else "lam": f"{low}:2:{count}"}
 
 
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    """What a map's arguments say, each in its place.
+
+    Attributes:
+        kind: of the map.
+        variant: what is minimised; ``rule`` how the players move, None for the flow.
+        start: where runs begin, and what a linearisation is at.
+        rates: factors on the flow's velocities.
+        settings: how runs are followed.
+        who: computes.
+        how: it does: its chunks, and who hears of its progress.
+    """
+
+    kind: str
+    variant: Variant
+    rule: Rule | None
+    start: Start
+    rates: Players
+    settings: RunSettings
+    who: Executor
+    how: dict[str, Any]
+
+
+def _asked(kind: str, variant: Variant, rule: Rule | None, rest: MapOptions) -> _Asked:
+    unexpected = set(rest) - MapOptions.__optional_keys__
+    if unexpected:
+        raise InputError(
+            f"a map of {kind} takes no {', '.join(sorted(unexpected))}; for other maps there is sweep"
+        )
+    given: dict[str, Any] = dict(rest)
+    start = Start(**{n: given.pop(n, None) for n in ("phi0", "theta0", "dim", "x0", "at")})
+    rates = Players(*(given.pop(n, 1.0) for n in ("rate_d", "rate_g")))
+    who = choose_executor(*(given.pop(n, None) for n in ("executor", "devices", "scheduler")))
+    how = {n: given.pop(n) for n in ("chunk", "progress") if n in given}
+    return _Asked(kind, variant, rule, start, rates, run_settings(rule, **given), who, how)
+
+
 def _map(
-    kind: str,
-    variant: Variant,
-    over: Mapping[str, Any],
-    axes: int,
-    wanted: list[str],
-    rule: Rule | None,
-    out: Any,
-    rest: MapOptions,
+    asked: _Asked, over: Mapping[str, Any], axes: int, wanted: list[str], out: Any = None
 ) -> tuple[Specification, dict[str, np.ndarray], xr.Dataset]:
+    """Its question, the values of its axes and its dataset; in d = 1 where nothing says otherwise."""
+    kind, start = asked.kind, asked.start
     over = mapping("over", over, "axes and their grids")
     if out is not None:
         path_of("out", out)
@@ -246,34 +275,16 @@ def _map(
         raise InputError(
             f"a map of {kind} has {axes} {'axes' if axes > 1 else 'axis'}, not {', '.join(over)}"
         )
-    if _dimension(rest) is None and rest.get("at") is None and "dim" not in over and not components(over):
-        rest["dim"] = 1
-    given: dict[str, Any] = dict(rest)
-    start = Start(**{n: given.pop(n, None) for n in ("phi0", "theta0", "dim", "x0", "at")})
-    rates = Players(*(given.pop(n, 1.0) for n in ("rate_d", "rate_g")))
-    who = choose_executor(*(given.pop(n, None) for n in ("executor", "devices", "scheduler")))
-    how: dict[str, Any] = {n: given.pop(n) for n in ("chunk", "progress") if n in given}
-    unexpected = set(given) - {f.name for f in inspect.signature(run_settings).parameters.values()}
-    if unexpected:
-        raise InputError(
-            f"a map of {kind} takes no {', '.join(sorted(unexpected))}; for other maps there is sweep"
-        )
-    specification, values = planned(variant, over, wanted, rule, start, rates, run_settings(rule, **given))
+    if start.dimension is None and start.at is None and "dim" not in over and not components(over):
+        start = dataclasses.replace(start, dim=1)
+    specification, values = planned(
+        asked.variant, over, wanted, asked.rule, start, asked.rates, asked.settings
+    )
     if any(a.words for a in specification.axes):
         raise InputError(f"a map of {kind} needs axes of numbers; for choices there is sweep")
-    found = computed(
-        specification, values, out=None if out is None else os.fspath(out), who=who, **how
-    ).load()
+    path = None if out is None else os.fspath(out)
+    found = computed(specification, values, out=path, who=asked.who, **asked.how).load()
     return specification, values, found.assign_attrs(map=kind)
-
-
-def _dimension(rest: MapOptions) -> Any:
-    """The dimension that the arguments ask for, if any."""
-    if rest.get("dim") is not None:
-        return rest.get("dim")
-    sizes = [np.size(x) for x in (rest.get("phi0"), rest.get("theta0")) if x is not None]
-    datum = np.size(rest.get("x0", 0.0))
-    return next(iter(sizes), datum if datum > 1 else None)
 
 
 # ---------------------------------------------------------------- thresholds

@@ -199,12 +199,12 @@ def check(
 ) -> None:
     """Raise InputError where a quantity makes no sense for what moves."""
     for q in wanted:
-        if q.name == "spectral_radius" and rule is None:
-            raise InputError("spectral_radius belongs to a rule; for the flow ask for margin")
-        if q.name == "ema_gain" and rule is None and settings.ema_tau is None and "ema_tau" not in varied:
-            raise InputError("ema_gain of a flow needs ema_tau, as a number or as an axis")
-        if q.name == "ema_gain" and rule is not None and rule.ema is None and "ema" not in varied:
-            raise InputError("ema_gain needs the rule's ema, as a number or as an axis")
+        if q.needs_rule and rule is None:
+            raise InputError(f"{q.name} belongs to a rule; for the flow ask for margin")
+        average, given = ("ema_tau", settings.ema_tau) if rule is None else ("ema", rule.ema)
+        if q.needs_average and given is None and average not in varied:
+            where = " of a flow needs ema_tau" if rule is None else " needs the rule's ema"
+            raise InputError(f"{q.name}{where}, as a number or as an axis")
 
 
 def _linear(case: PointBatch, names: Sequence[str]) -> dict[str, np.ndarray]:

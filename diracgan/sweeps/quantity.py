@@ -64,6 +64,8 @@ class Quantity:
         flags: the words that its numbers stand for; () for a number.
         extra: further dimensions, name and size.
         function: a user's own, for one :class:`Point`.
+        needs_rule: whether a flow has none.
+        needs_average: whether it is one of an average of the weights.
     """
 
     name: str
@@ -74,6 +76,8 @@ class Quantity:
     flags: tuple[str, ...] = ()
     extra: tuple[tuple[str, int], ...] = ()
     function: Callable[[Point], SupportsFloat] | None = None
+    needs_rule: bool = False
+    needs_average: bool = False
 
     @property
     def dtype(self) -> str:
@@ -81,7 +85,7 @@ class Quantity:
         return "int8" if self.flags else "float64"
 
     @property
-    def missing(self) -> Any:
+    def missing(self) -> float:
         """What stands where nothing has been computed yet."""
         return -1 if self.flags else math.nan
 
@@ -96,13 +100,21 @@ class Quantity:
 _TIMES = ("time", "time (iterations x learning rate)")
 _ALL = (
     Quantity("margin", LINEAR, "spectral margin: -max Re, or 1 - max modulus of the multipliers", "1/time"),
-    Quantity("spectral_radius", LINEAR, "largest modulus of the multipliers of one iteration (needs a rule)"),
+    Quantity(
+        "spectral_radius",
+        LINEAR,
+        "largest modulus of the multipliers of one iteration (needs a rule)",
+        needs_rule=True,
+    ),
     Quantity("status", LINEAR, "what the linearisation says", flags=STATUSES),
     Quantity(
         "frequency", LINEAR, "angular frequency of the leading eigenvalue that turns", "1/time", "1/iteration"
     ),
     Quantity(
-        "ema_gain", LINEAR, "amplitude of the weight average over that of the orbit (needs ema, or ema_tau)"
+        "ema_gain",
+        LINEAR,
+        "amplitude of the weight average over that of the orbit (needs ema, or ema_tau)",
+        needs_average=True,
     ),
     Quantity("final_radius", WHOLE, "r = |(phi, theta - x0)| at the end; infinite where it diverged"),
     Quantity("escape_time", WHOLE, "first time with r >= escape; NaN if never", *_TIMES),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..analysis.linear.settings import settings as linear_settings
-from ..dynamics.starts import check_untraced, starts
+from ..dynamics.starts import check_untraced, dimension, starts
 from ..errors import InputError
 from ..game import Players
 from ..parameters import plain
@@ -35,6 +35,11 @@ class Start:
     dim: int | None = None
     x0: Any = None
     at: Any = None
+
+    @property
+    def dimension(self) -> int | None:
+        """The dimension that it says; None where it does not."""
+        return dimension(self.phi0, self.theta0, self.dim, self.x0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.sharding import Sharding
+from numpy.typing import DTypeLike
 
 from ..errors import InputError, flag, instance, integer
 from ..game import Game, GameLike, Players, Samples, View
@@ -401,11 +402,11 @@ def minibatches(
     dropout: bool = False,
     reference: Array | None = None,
     reference_z: Array | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     rows: Sharding | None = None,
     drawn: Draws | None = None,
     **how: Any,
-) -> Any:
+) -> StochasticGame:
     """The game of one training iteration: a fresh minibatch for each ``draw`` of a rule.
 
     Args:

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from numpy.typing import ArrayLike
 
 from ..errors import InputError, flag, integer, mapping, number, one_line, one_of, real_array, unknown
 from ..game import Players
@@ -294,11 +295,11 @@ def _absolute(path: Any) -> str:
 
 
 def samples(
-    data: Any,
+    data: ArrayLike,
     *,
     latent: int = 8,
-    labels: Any = None,
-    pairs: Any = None,
+    labels: ArrayLike | None = None,
+    pairs: ArrayLike | None = None,
     spread: float = 0.0,
     mixture: bool = False,
     images: bool = False,

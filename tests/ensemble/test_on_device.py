@@ -65,8 +65,8 @@ def test_nothing_is_moved_to_the_host(monkeypatch):
     phi, theta = (jnp.asarray(z, jnp.float32) for z in starts(300, 2))
     calls, run = [], on_device.whole_run("cpu")
 
-    def watched(about, made_by, system, phi, theta, *rest):
-        calls.append((phi, theta, run(about, made_by, system, phi, theta, *rest)))
+    def watched(about, made_by, given):
+        calls.append((given.phi, given.theta, run(about, made_by, given)))
         return calls[-1][-1]
 
     monkeypatch.setattr(on_device, "whole_run", lambda platform: watched)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...errors import InputError, callback, integer, shown
 from ...records import Record
@@ -50,8 +51,8 @@ def adaptive_chart(
     variant: Variant,
     over: Sequence[str],
     rule: Rule,
-    start: Any = (None, None),
-    x0: Any = None,
+    start: tuple[ArrayLike | None, ArrayLike | None] = (None, None),
+    x0: ArrayLike | None = None,
     cells: int = _CELLS,
     progress: Callable[[int, int], None] | None = None,
 ) -> AdaptiveChart:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...errors import InputError, callback
 from ...records import Record
@@ -64,9 +64,9 @@ def atlas(
     variant: Variant,
     over: Sequence[str],
     rule: Rule | None = None,
-    start: Any = None,
+    start: tuple[ArrayLike, ArrayLike] | None = None,
     dim: int | None = None,
-    x0: Any = None,
+    x0: ArrayLike | None = None,
     rate_d: float = 1.0,
     rate_g: float = 1.0,
     progress: Callable[[int, int], None] | None = None,

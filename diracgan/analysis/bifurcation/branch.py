@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...errors import InputError, instance, integer, number, shown
 from ...numerics.branching import crossing_tangent
@@ -91,9 +92,9 @@ def branch(
     variant: Variant,
     over: str,
     rule: Rule | None = None,
-    start: Any = None,
+    start: tuple[ArrayLike, ArrayLike] | None = None,
     dim: int | None = None,
-    x0: Any = None,
+    x0: ArrayLike | None = None,
     low: float | None = None,
     high: float | None = None,
     rate_d: float = 1.0,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...errors import InputError, instance
 from ...numerics.continuation import SolutionPath, continue_path
@@ -75,10 +76,10 @@ class CycleBranch(FollowedBranch):
 def cycles(
     variant: Variant,
     over: str,
-    start: Any,
+    start: tuple[ArrayLike, ArrayLike],
     period: float | None = None,
     dim: int | None = None,
-    x0: Any = None,
+    x0: ArrayLike | None = None,
     low: float | None = None,
     high: float | None = None,
     rate_d: float = 1.0,

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from numpy.typing import ArrayLike
 
 from ...dynamics.filippov import DiracSystem, velocity
 from ...errors import InputError
@@ -75,7 +76,7 @@ class RotatingFamily(Family):
 def rotating_states(
     variant: Variant,
     over: str,
-    start: Any,
+    start: tuple[ArrayLike, ArrayLike],
     rule: Rule | None = None,
     low: float | None = None,
     high: float | None = None,

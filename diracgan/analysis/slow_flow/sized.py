@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from ...errors import InputError, number
@@ -63,7 +64,7 @@ def sized_cycle(
     *,
     low: float | None = None,
     high: float | None = None,
-    x0: Any = None,
+    x0: ArrayLike | None = None,
 ) -> SizedCycle:
     """The values of one number at which an adaptive rule ends on a cycle of a wanted size, d = 1.
 

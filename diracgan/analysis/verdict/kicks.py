@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ...game import Players
 from ...rules import Rule
@@ -61,10 +61,10 @@ class Kick:
 
 def kick(
     variant: Variant,
-    phi0: Any,
-    theta0: Any,
+    phi0: ArrayLike,
+    theta0: ArrayLike,
     rule: Rule | None = None,
-    x0: Any = None,
+    x0: ArrayLike | None = None,
     rate_d: float = 1.0,
     rate_g: float = 1.0,
 ) -> Kick | None:

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from ...errors import InputError, unknown
 
 if TYPE_CHECKING:
+    from matplotlib.animation import FuncAnimation
     from matplotlib.figure import Figure
 
+    from ...analysis.linear.spectrum import Spectrum
+    from ...analysis.verdict.verdict import Verdict
     from ..flowlines import VectorField
     from ..sizes import Size
 
@@ -34,10 +38,10 @@ class Drawn(NamedTuple):
         size: what it is printed as, where that was asked for.
     """
 
-    trajectory: Any
-    spectrum: Any
+    trajectory: Mapping[str, Any]
+    spectrum: Spectrum
     field: VectorField | None = None
-    verdict: Any = None
+    verdict: Verdict | None = None
     size: Size | None = None
 
 
@@ -54,7 +58,7 @@ class PictureView(Protocol):
         """Draw it."""
         ...
 
-    def moving(self, drawn: Drawn) -> Any:
+    def moving(self, drawn: Drawn) -> FuncAnimation:
         """Animate it; InputError where it cannot move."""
         ...
 
