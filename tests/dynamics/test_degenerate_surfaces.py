@@ -16,7 +16,7 @@ from scipy.integrate import solve_ivp
 
 import diracgan as dg
 from diracgan.dynamics import run
-from diracgan.dynamics.filippov import DiracSystem, guards, plain
+from diracgan.dynamics.filippov import DiracSystem, Regime, flow_in, guards, plain
 from diracgan.game import Players
 
 
@@ -298,3 +298,38 @@ def test_a_small_motion_through_kinks_is_the_large_one_made_smaller(compiled, mo
         np.testing.assert_allclose(
             [end.phi[-1, 0], end.theta[-1, 0]], np.array([1, 2]) * size / 81, rtol=1e-4
         )
+
+
+class Skewed(dg.Variant):
+    """Slopes 1/2 above and -0.7 below 0, and phi^2/20: theta' = -0.7 phi for s > 0, phi/2 for s < 0."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(jnp.maximum(0.5 * fake, -0.7 * fake))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(jnp.maximum(-0.5 * fake, 0.7 * fake))
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        return 0.05 * jnp.sum(phi**2)
+
+
+def test_a_slide_keeps_to_its_surface_where_the_gradient_vanishes():
+    """phi > 0 pushes theta to 0 from both sides, and on theta = 0 phi' = -phi/10. s = phi theta has the gradient phi.
+
+    What holds s still there lets theta grow like rounding / phi, until it is as large as phi.
+    """
+    system = DiracSystem(Skewed(), np.zeros(1), Players(1.0, 1.0), None)
+    slide = Regime(np.array([1.0, -1.0]), np.ones((1, 2), bool), np.zeros(1, int), np.zeros(2))
+    phi, theta = np.asarray(flow_in(system, np.array([1e-9, 1e-19]), slide)) / [1e-9, 1e-19]
+    assert phi == pytest.approx(-0.1, rel=1e-6)
+    assert theta < phi
+
+
+@pytest.mark.slow  # the slide above is its fast witness
+@pytest.mark.parametrize("size", [1.0, 1e6])
+def test_a_slide_into_a_corner_has_the_rate_of_the_slide(size):
+    """Above: phi' = -phi/10 on theta = 0. The pieces' own Jacobians at (0, 0) say others."""
+    r = dg.verdict(Skewed(), phi0=[0.2 * size], theta0=[0.1 * size], edge=False)
+    assert r.kind == "converges-exponentially"
+    assert r.numbers["rate"] == pytest.approx(0.1, rel=1e-3)
+    assert "frequency" not in r.numbers

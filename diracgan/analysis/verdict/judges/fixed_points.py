@@ -98,6 +98,10 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     if not agrees and at_origin and case.linear.status == Status.NO_DERIVATIVE:
         if seen is not None and seen.never_ends:
             return None  # beside a point without a slope no eigenvalue is that of the end
+        if (
+            measured is not None
+        ):  # on a kink the side taken is one of several: along a slide none need be the motion's
+            return _along_a_kink(case, z, measured)
     if not agrees:
         # nothing arrives at a rate that had no time for it: that motion only passes by, as along a line of equilibria
         choices = np.where(choices * case.time >= -T.in_time * math.log(T.arrived), choices, np.inf)
@@ -158,16 +162,36 @@ def _dead_beat(case: Case, z: np.ndarray, rest: rest_points.Rest) -> Answer:
     return Answer(Kind.CONVERGES_ELSEWHERE, numbers, text)
 
 
+def _along_a_kink(case: Case, z: np.ndarray, measured: float) -> Answer | None:
+    """The verdict on an equilibrium without a derivative, approached at one rate throughout; None where it varies."""
+    t, log_r = _fall(case, z)
+    halves = [
+        -windows.slope(*half) for half in zip(np.array_split(t, 2), np.array_split(log_r, 2), strict=True)
+    ]
+    if not measured > 0 or abs(halves[1] - halves[0]) > T.steady_rate * measured:
+        return None
+    case.note("there is no eigenvalue here: the rate is that of the fall of log r over a window")
+    how = f" like exp(-{measured:.5g} {case.clock}), as measured"
+    answer = case.to_equilibrium(Kind.CONVERGES_EXPONENTIALLY, exponential(measured), how)
+    return answer._replace(numbers=answer.numbers | case.limit(z))
+
+
 def _measured(case: Case, z: np.ndarray) -> float | None:
     """The slope of log |z(t) - z| in the last window that shows it between the start's size and rounding."""
+    t, log_r = _fall(case, z)
+    return -windows.slope(t, log_r) if len(t) else None
+
+
+def _fall(case: Case, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The times and log |z(t) - z| in the last window that shows it between the start's size and rounding, or none."""
     low = T.above_rounding * (case.r0 + float(np.linalg.norm(z)))
     high = T.asymptotic * case.looks[0].diameter
     for look in reversed(case.looks):
         r = np.linalg.norm(look.stretch.zs - z, axis=1)
         shown = (r > low) & (r < high)
         if np.sum(shown) >= T.rows_of_a_slope:
-            return -windows.slope(look.stretch.t[shown], np.log(r[shown]))
-    return None
+            return look.stretch.t[shown], np.log(r[shown])
+    return np.zeros(0), np.zeros(0)
 
 
 @judge(order=30)
