@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,7 +31,39 @@ def generator(theta: Array, z: Any) -> Array:
 def game(variant: Variant, x0: Array) -> Game:
     """The Dirac game of ``variant`` with the datum ``x0``, shape (d,); instance noise is integrated over."""
     noisy = "noise" in variant.extras
-    return Game(variant, x_real=x0[None], z=None, critic=critic, generator=generator, averaged=noisy)
+    return DiracGame(variant, x_real=x0[None], z=None, critic=critic, generator=generator, averaged=noisy)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class DiracGame(Game):
+    """The game of two vectors: its field and its surfaces are traced once for all that is derived from them."""
+
+    def velocity(
+        self,
+        players: Players,
+        draw: int | Array = 0,
+        penalty: float | Array = 1.0,
+        modes: Array | None = None,
+    ) -> Players:
+        """The field; nothing in it is drawn."""
+        if not isinstance(penalty, float):
+            return super().velocity(players, penalty=penalty, modes=modes)
+        return _field(self, players, modes, penalty)
+
+    def surfaces(self, players: Players, modes: Array | None = None) -> Array:
+        """The switching functions."""
+        return _surfaces(self, players, modes)
+
+
+@functools.partial(jax.jit, static_argnames="penalty")
+def _field(game: Game, players: Players, modes: Array | None, penalty: float) -> Players:
+    return Game.velocity(game, players, penalty=penalty, modes=modes)
+
+
+@jax.jit
+def _surfaces(game: Game, players: Players, modes: Array | None) -> Array:
+    return Game.surfaces(game, players, modes)
 
 
 @jax.jit

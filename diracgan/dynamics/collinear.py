@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from ..game import Players
@@ -29,7 +28,7 @@ class InvariantLine(NamedTuple):
 
     def flat(self, system: DiracSystem) -> DiracSystem:
         """The game on the line."""
-        return system._replace(x0=jnp.asarray([self.direction @ np.asarray(system.x0)]))
+        return system._replace(x0=np.array([self.direction @ np.asarray(system.x0)]))
 
     def down(self, z: Players) -> Players:
         """The coordinates on the line."""
@@ -75,8 +74,8 @@ def invariant_line(system: DiracSystem, z: Players) -> InvariantLine | None:
     far = float(np.max(np.abs(x0)))
     for unit, (a, b) in itertools.product((max(float(size), far), 1.0), _POINTS):
         a, b = unit * a, unit * b + float(u @ x0)
-        small = np.asarray(filippov.natural(flat, jnp.array([a, b]))[1])
-        large = np.asarray(filippov.natural(whole, jnp.concatenate([a * u, line.foot + b * u]))[1])
+        small = np.asarray(filippov.natural(flat, np.array([a, b]))[1])
+        large = np.asarray(filippov.natural(whole, np.concatenate([a * u, line.foot + b * u]))[1])
         scale = _ALIKE * (1.0 + far / unit) ** 2 * float(np.max(np.abs(large)))
         if not np.allclose(np.concatenate([v * u for v in small]), large, rtol=_ALIKE, atol=scale):
             return None

@@ -274,6 +274,13 @@ def _broadcast_in_dim(s: Scalarizer, operation: Operation, ins: list[Cells]) -> 
     return [np.broadcast_to(ins[0].reshape(middle), out.shape)]
 
 
+def _iota(s: Scalarizer, operation: Operation, ins: list[Cells]) -> list[Cells]:
+    """Places along an axis, which XLA would compile a program for."""
+    (out,), axis = operation.outputs, operation.settings["dimension"]
+    places = np.arange(out.shape[axis], dtype=out.dtype).reshape([-1] + [1] * (len(out.shape) - axis - 1))
+    return [s.constant(np.broadcast_to(places, out.shape))]
+
+
 def _reshaped(s: Scalarizer, operation: Operation, ins: list[Cells]) -> list[Cells]:
     return [ins[0].reshape(operation.outputs[0].shape)]
 
@@ -429,6 +436,7 @@ def _scatter_add(s: Scalarizer, operation: Operation, ins: list[Cells]) -> list[
 
 
 _SCALARIZED: dict[str, Callable[[Scalarizer, Operation, list[Cells]], list[Cells] | None]] = {
+    "iota": _iota,
     "broadcast_in_dim": _broadcast_in_dim,
     "transpose": _transpose,
     "concatenate": _concatenate,

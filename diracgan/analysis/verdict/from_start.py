@@ -13,6 +13,7 @@ from ...dynamics.collinear import InvariantLine, invariant_line, line_of
 from ...dynamics.filippov import DiracSystem
 from ...errors import one_line
 from ...game import Players
+from ...tracing.host import at_once
 from ..kinds import Kind
 from ..linear.settings import LinearSettings
 from ..linear.spectrum import spectrum_of
@@ -28,9 +29,7 @@ def answer_from(asked: LinearSettings, budget: float) -> tuple[Case, Answer]:
     variant, rule = asked.variant, asked.rule
     with jax.enable_x64(True):
         system = DiracSystem(*dirac.cast((variant, asked.x0, asked.rates), jnp.float64), tau=None)
-        # a clipped critic starts on its box
-        projected = dirac.game(system.variant, system.x0).project(asked.point)
-        begin = Players(*(np.asarray(p) for p in projected))
+        begin = Players(*(np.asarray(p) for p in _allowed(system, asked.point)))
         line = (
             None if rule is not None else line_of(system, begin) or _line_that_decides(asked, system, begin)
         )
@@ -42,6 +41,12 @@ def answer_from(asked: LinearSettings, budget: float) -> tuple[Case, Answer]:
                 raise
             case.note("the loss itself raised an error while it was followed")
             return case, Answer(Kind.UNDECIDED, {}, f"undecided: the loss failed with {one_line(error)}")
+
+
+@at_once()
+def _allowed(system: DiracSystem, start: Players) -> Players:
+    """Where a motion begins: a clipped critic, on its box."""
+    return dirac.game(system.variant, system.x0).project(start)
 
 
 def _line_that_decides(asked: LinearSettings, system: DiracSystem, begin: Players) -> InvariantLine | None:
