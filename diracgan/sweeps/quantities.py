@@ -201,8 +201,10 @@ def check(
     for q in wanted:
         if q.needs_rule and rule is None:
             raise InputError(f"{q.name} belongs to a rule; for the flow ask for margin")
+        if not q.needs_average:
+            continue
         average, given = ("ema_tau", settings.ema_tau) if rule is None else ("ema", rule.ema)
-        if q.needs_average and given is None and average not in varied:
+        if given is None and average not in varied:
             where = " of a flow needs ema_tau" if rule is None else " needs the rule's ema"
             raise InputError(f"{q.name}{where}, as a number or as an axis")
 
