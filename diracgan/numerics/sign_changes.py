@@ -128,7 +128,8 @@ def _dip(
             "bounds": (-before, ahead),
             "options": {"xatol": _NARROW * (before + ahead), "maxiter": _LOOKS},
         }
-        s = float(minimize_scalar(height, method="bounded", **within).x)
+        found: Any = minimize_scalar(height, method="bounded", **within)
+        s = float(found.x)
     point = at(s)
     return None if point is None else (int(s > 0), point)
 

@@ -6,6 +6,8 @@ Reference:
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 _WIDTH = 3  # of a line, in turns over all rows: as near to one there is no other
@@ -77,4 +79,5 @@ def _peak(rest: np.ndarray, near: float) -> float:
         return -float(np.sum(np.abs(np.exp(-1j * w * rows) @ rest) ** 2))
 
     bounds = max(near - _BEYOND * unit, 0.0), min(near + _BEYOND * unit, np.pi)
-    return float(minimize_scalar(minus_power, bounds=bounds, method="bounded", options={"xatol": 1e-9}).x)
+    found: Any = minimize_scalar(minus_power, bounds=bounds, method="bounded", options={"xatol": 1e-9})
+    return float(found.x)
