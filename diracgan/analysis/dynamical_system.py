@@ -171,6 +171,7 @@ class ContinuousSystem(DynamicalSystem):
             self.system,
             state,
             TimeSpan(0.0, span, ts, loosened * _RTOL, loosened * atol, *limits),
+            before=time,
         )
         times = (out.steps, out.passed, len(out.events) - out.passed)
         cost = self.price * float(np.dot(times, prices))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -38,7 +39,9 @@ class Integrated(NamedTuple):
     passed: int = 0
 
 
-def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -> Integrated:
+def integrate(
+    use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan, before: float = 0.0
+) -> Integrated:
     """Integrate regime after regime until the end of ``span`` or until the motion cannot go on.
 
     Args:
@@ -46,6 +49,7 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
         system: what flows.
         y: the state at time 0, (n,).
         span: from 0 to its end, with the times to keep.
+        before: how long the motion has lasted until then, which the times in words include.
 
     Returns:
         An :class:`Integrated`; rows after the end are NaN.
@@ -58,6 +62,9 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
 
     def ended(result: str, when: float, text: str) -> Integrated:
         return Integrated(ys, y, t, result, when, text, events, steps, passed)
+
+    def at(time: float) -> str:
+        return f"t = {before + time:.10g}"
 
     v = np.asarray(natural(system, y)[1])
     if not np.all(np.isfinite(v)):
@@ -81,26 +88,26 @@ def integrate(use: Engine, system: DiracSystem, y: np.ndarray, span: TimeSpan) -
         if part.failure or (part.guard is not None and part.guard == filippov.guard_count(regime) - 1):
             if part.failure and rests(system, y, size):
                 ys[ts > t] = y
-                return ended("stuck", t, f"rests on a discontinuity since t = {t:.10g}")
-            return ended(*_failure(system, part.failure, (t, t1), y, size))
+                return ended("stuck", t, f"rests on a discontinuity since {at(t)}")
+            return ended(*_failure(system, part.failure, (t, t1, at(t)), y, size))
         if part.guard is None:
-            return ended(*_end(system, regime, (ts, ys), y, t, events))
-        before = np.asarray(regime.modes)
+            return ended(*_end(system, regime, (ts, ys), y, t, events, at))
+        modes = np.asarray(regime.modes)
         at_rest = max(switchings.AT_REST, 10 * span.rtol)
         regime, happened = switchings.settle(system, y, regime, part.guard, at_rest)
         if "rest" in happened:
             y, since = switchings.inside(system, y, regime, part.guard), t
             ys[ts > t], t = y, t1
-            return ended("ok", math.nan, f"rests at the edge of a discontinuity since t = {since:.10g}")
+            return ended("ok", math.nan, f"rests at the edge of a discontinuity since {at(since)}")
         if happened == ["crossing"]:
-            flipped = before != regime.modes
+            flipped = modes != regime.modes
             shared = np.where(flipped[:, None], flipped, shared)
         events += [(t, what) for what in happened]
         if repeats > 2 * len(regime.modes) + 4:
-            text = f"the motion meets its discontinuities again and again at t = {t:.10g} and cannot continue"
+            text = f"the motion meets its discontinuities again and again at {at(t)} and cannot continue"
             return ended("stuck", t, text)
         if len(events) >= span.switchings:
-            return ended("max steps", t, f"{len(events)} switchings by t = {t:.10g}")
+            return ended("max steps", t, f"{len(events)} switchings by {at(t)}")
 
 
 def without_a_value(system: DiracSystem, y: np.ndarray) -> str:
@@ -141,6 +148,7 @@ def _end(
     y: np.ndarray,
     t: float,
     events: list[tuple[float, str]],
+    at: Callable[[float], str],
 ) -> tuple[str, float, str]:
     if regime.sliding:
         v = np.asarray(filippov.flow_in(system, y, regime))[: 2 * system.dim]
@@ -149,26 +157,28 @@ def _end(
             since = next((when for when, what in reversed(events) if what == "slide"), 0.0)
             moved = np.abs(rows[1][(rows[0] > since) & (rows[0] < t)] - y)
             if np.max(moved, initial=0.0) > _STAYS * float(np.nanmax(np.abs(rows[1]))):
-                return "ok", math.nan, f"reached t = {t:.10g}"  # it creeps along the surface
-            return "stuck", since, f"rests on a discontinuity since t = {since:.10g}"
-    return "ok", math.nan, f"reached t = {t:.10g}"
+                return "ok", math.nan, f"reached {at(t)}"  # it creeps along the surface
+            return "stuck", since, f"rests on a discontinuity since {at(since)}"
+    return "ok", math.nan, f"reached {at(t)}"
 
 
 def _failure(
-    system: DiracSystem, why: str, times: tuple[float, float], y: np.ndarray, first: float
+    system: DiracSystem, why: str, times: tuple[float, float, str], y: np.ndarray, first: float
 ) -> tuple[str, float, str]:
-    """What has become of a motion that an engine could not follow: ``first`` its size at the start, then t of t1."""
-    t, t1 = times
+    """What has become of a motion that an engine could not follow: ``times`` are t, t1 and t in words, ``first`` its
+    size at the start.
+    """
+    t, t1, now = times
     if why == "max steps":
-        return "max steps", t, f"gave up at t = {t:.10g} after too many solver steps"
+        return "max steps", t, f"gave up at {now} after too many solver steps"
     v = np.asarray(natural(system, y)[1])
     size, speed = float(np.max(np.abs(y))), float(np.max(np.abs(v)))
     far = not np.isfinite(size + speed) or size > min(_LOST * first, filippov.LARGEST)
     if not why or far:
-        return "diverged", t, f"left the float range at t = {t:.10g}, |z| = {size:.3g}"
+        return "diverged", t, f"left the float range at {now}, |z| = {size:.3g}"
     if y @ v > 0 and size <= _BLOW_UP * max(t, _NO_TIME * t1) * speed:
-        return "diverged", t, f"grows without bound by t = {t:.10g}, |z| = {size:.3g}"
-    return "stiff", t, f"the step size fell to rounding at t = {t:.10g}: the motion cannot continue"
+        return "diverged", t, f"grows without bound by {now}, |z| = {size:.3g}"
+    return "stiff", t, f"the step size fell to rounding at {now}: the motion cannot continue"
 
 
 # ---------------------------------------------------------------- rest on a discontinuity that is not a surface

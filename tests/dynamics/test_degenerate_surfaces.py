@@ -16,7 +16,10 @@ from scipy.integrate import solve_ivp
 
 import diracgan as dg
 from diracgan.dynamics import run
+from diracgan.dynamics.engines import TimeSpan
+from diracgan.dynamics.event_loop import event_loop
 from diracgan.dynamics.filippov import DiracSystem, Regime, flow_in, guards, plain
+from diracgan.dynamics.regimes import integrate
 from diracgan.game import Players
 
 
@@ -333,3 +336,12 @@ def test_a_slide_into_a_corner_has_the_rate_of_the_slide(size):
     assert r.kind == "converges-exponentially"
     assert r.numbers["rate"] == pytest.approx(0.1, rel=1e-3)
     assert "frequency" not in r.numbers
+
+
+def test_times_in_words_count_from_the_start_of_the_motion():
+    """A stretch of half a unit of time, before which the motion has lasted 7."""
+    system = DiracSystem(Skewed(), np.zeros(1), Players(1.0, 1.0), None)
+    span = TimeSpan(0.0, 0.5, np.array([0.5]), 1e-9, 1e-12)
+    out = integrate(event_loop, system, np.array([1.0, 0.2]), span, before=7.0)
+    assert out.t == 0.5
+    assert out.text == "reached t = 7.5"
