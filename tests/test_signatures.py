@@ -40,7 +40,6 @@ TYPED_ANY = {  # what is typed Any, each with its reason
     "rules.from_optax.generator_opt": "likewise",
     "training.game.how": "further fields of a game, of whatever type",
     "training.minibatches.how": "likewise",
-    "training.minibatches.dtype": "whatever NumPy takes for a type of numbers",
     "training.problem.options": "a registered problem may take an option of any type",
     "training.trick.parameters": "a registered trick may take a parameter of any type",
     "variants.param.default": "a field of any type, as of dataclasses",

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.sharding import Sharding
-from numpy.typing import DTypeLike
 
 from ..errors import InputError, flag, instance, integer
 from ..game import Game, GameLike, Players, Samples, View
@@ -402,7 +402,7 @@ def minibatches(
     dropout: bool = False,
     reference: Array | None = None,
     reference_z: Array | None = None,
-    dtype: DTypeLike | None = None,
+    dtype: np.dtype | type[np.generic] | str | None = None,
     rows: Sharding | None = None,
     drawn: Draws | None = None,
     **how: Any,
