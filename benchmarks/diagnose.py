@@ -22,7 +22,8 @@ from scipy.signal import lfilter
 
 import diracgan as dg
 from diracgan.monitoring.logs import read
-from diracgan.monitoring.regimes import meaning_of, regimes
+from diracgan.monitoring.pieces import meaning_of
+from diracgan.monitoring.regimes import regimes
 from diracgan.numerics.modal_fits import oscillation_modes
 
 ROWS = 400

@@ -277,6 +277,3 @@ def _lost(spec: str, way: str | None) -> Row:
     v = parse(spec)
     label = None if way is None else rule(way).label
     return Row(v.name, v.label, v.hyperparameters, v.reference, label, {}, "its process ended unexpectedly")
-
-
-__all__ = ["Cell", "Report", "Row", "report"]

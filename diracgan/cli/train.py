@@ -200,8 +200,9 @@ def command(
     made = None if again.resume else _config(options, again)
 
     from ..training import runs
+    from ..training.build import warnings
 
-    for text in runs.warnings(made) if made is not None else []:
+    for text in warnings(made) if made is not None else []:
         tell(f"warning: {text}")
 
     def work() -> Run:

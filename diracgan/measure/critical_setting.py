@@ -302,6 +302,3 @@ def bisected(blows_up: Callable[[np.ndarray], np.ndarray], own: float, runs: int
         over = blows_up(_scaled(own, name, middle))
         low, high = np.where(over, low, middle), np.where(over, middle, high)
     return np.where(ends, _scaled(own, name, 0.5 * (low + high)), np.nan)
-
-
-__all__ = ["CriticalSetting", "critical_setting", "critical_value"]

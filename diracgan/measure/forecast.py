@@ -376,14 +376,3 @@ def peak_frequency(x: Any, *, together: bool = False) -> np.ndarray:
     octaves = (power[:, 1:] * omega) @ near.T / near.sum(axis=1)
     peak = np.argmax(octaves, axis=1)
     return np.where((peak > 0) & (octaves.max(axis=1) > 0), grid[peak], np.nan)
-
-
-__all__ = [
-    "Forecast",
-    "SeriesForecast",
-    "SettingForecast",
-    "forecast",
-    "mean_frequency",
-    "peak_frequency",
-    "spread",
-]

@@ -206,6 +206,3 @@ def _base(modules: tuple[str, ...], name: str, distribution: str) -> Any:
     raise InputError(
         f"this callback needs {distribution}, which is not installed; install it: pip install {distribution}"
     )
-
-
-__all__ = ["keras_callback", "lightning_callback", "torch_hook", "transformers_callback"]

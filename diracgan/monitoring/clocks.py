@@ -9,40 +9,23 @@ import numpy as np
 
 from ..errors import unknown
 
-# Names of clocks, the preferred first. What counts steps stands before what counts images, epochs and seconds.
-CLOCKS = (
-    *(
-        "step",
-        "global_step",
-        "_step",
-        "train_step",
-        "total_steps",
-        "steps",
-        "iteration",
-        "iterations",
-        "iter",
-        "iters",
-        "itr",
-        "global_iter",
-        "cur_iter",
-        "current_iter",
-        "num_updates",
-    ),
-    *("it", "niter", "i", "batch", "batches", "batch_idx", "n", "kimg", "cur_nimg", "nimg", "images", "tick"),
-    *("time", "t", "epoch", "epochs", "ep"),
-    *(
-        "wall_time",
-        "walltime",
-        "timestamp",
-        "_timestamp",
-        "_runtime",
-        "runtime",
-        "elapsed",
-        "relative_time",
-        "seconds",
-        "index",
-    ),
-)
+# Names of clocks and what they count, the preferred first: steps stand before images, epochs and seconds.
+_UNITS = {
+    **dict.fromkeys(("step", "global_step", "_step", "train_step", "total_steps", "steps"), "steps"),
+    **dict.fromkeys(("iteration", "iterations", "iter", "iters", "itr"), "steps"),
+    **dict.fromkeys(("global_iter", "cur_iter", "current_iter", "num_updates", "it", "niter", "i"), "steps"),
+    **dict.fromkeys(("batch", "batches"), "batches"),
+    **dict.fromkeys(("batch_idx", "n"), "steps"),
+    "kimg": "kimg",
+    **dict.fromkeys(("cur_nimg", "nimg", "images"), "images"),
+    "tick": "ticks",
+    **dict.fromkeys(("time", "t"), "units of time"),
+    **dict.fromkeys(("epoch", "epochs", "ep"), "epochs"),
+    **dict.fromkeys(("wall_time", "walltime", "timestamp", "_timestamp", "_runtime", "runtime"), "seconds"),
+    **dict.fromkeys(("elapsed", "relative_time", "seconds"), "seconds"),
+    "index": "rows",
+}
+CLOCKS = tuple(_UNITS)
 # clocks in other languages
 FOREIGN = {
     **dict.fromkeys(("étape", "etape", "schritt", "paso", "passo", "шаг", "步", "步数", "ステップ"), "step"),
@@ -50,31 +33,6 @@ FOREIGN = {
     **dict.fromkeys(
         ("époque", "epoque", "epoche", "época", "epoca", "эпоха", "轮次", "轮", "エポック"), "epoch"
     ),
-}
-_UNITS = {
-    "kimg": "kimg",
-    "cur_nimg": "images",
-    "nimg": "images",
-    "images": "images",
-    "tick": "ticks",
-    "epoch": "epochs",
-    "epochs": "epochs",
-    "ep": "epochs",
-    "batch": "batches",
-    "batches": "batches",
-    "time": "units of time",
-    "t": "units of time",
-    "wall_time": "seconds",
-    "walltime": "seconds",
-    "timestamp": "seconds",
-    "_timestamp": "seconds",
-    "_runtime": "seconds",
-    "runtime": "seconds",
-    "elapsed": "seconds",
-    "seconds": "seconds",
-    "relative_time": "seconds",
-    "row": "rows",
-    "index": "rows",
 }
 _SETTINGS = re.compile(
     r"(^|[^a-z])(lr|learning_rate|learning rate|seed|rank|world_size|momentum|gamma|beta\d?|eta|memory"
@@ -132,7 +90,8 @@ def unit(clock: str) -> str:
         >>> unit("Progress/kimg"), unit("global_step"), unit("row")
         ('kimg', 'steps', 'rows')
     """
-    return _UNITS.get(plain_name(clock), "steps")
+    name = plain_name(clock)
+    return "rows" if name == "row" else _UNITS.get(name, "steps")  # row stands for no clock at all
 
 
 def head(values: np.ndarray, rows: int = 200_000) -> np.ndarray:

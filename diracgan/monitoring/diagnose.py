@@ -22,9 +22,10 @@ from .advice import LEAST_SHARE, Advice, advice_on
 from .levels import Level, in_bits, levels
 from .logs import Log, read
 from .oscillations import Oscillation, in_words, lags_of, oscillation_of
+from .pieces import meaning_of
 from .prediction import ComparedGame, Prediction, predicted_by
 from .regime_kinds import RegimeKind
-from .regimes import LossRegime, meaning_of, regimes
+from .regimes import LossRegime, regimes
 from .stopping import can_stop
 
 if TYPE_CHECKING:
@@ -261,6 +262,3 @@ def _alias_note(lead: Oscillation, log: Log) -> str:
         return f"{said}; log more often to be sure"
     periods = ", ".join(f"{p:.4g}" for p in faster[:4])
     return f"{said}; periods of {periods} {log.unit} would look the same (aliases): log more often"
-
-
-__all__ = ["Diagnosis", "diagnose"]

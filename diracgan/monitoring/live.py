@@ -17,8 +17,9 @@ from .diagnose import Diagnosis, diagnose
 from .halves import halves
 from .logs import read
 from .outputs import OutputLimits, output_limits
+from .pieces import meaning_of
 from .regime_kinds import REMEDY, WARNED, RegimeKind
-from .regimes import meaning_of, regimes
+from .regimes import regimes
 from .roles import losses, player_words
 from .signs import GRADIENTS, SLOW, RunningMean, Sign, logarithm, outputs_at_chance, signs, told
 from .swings import Swings
@@ -406,6 +407,3 @@ def _made(given: Variant | str | None) -> Variant | None:
             f"variant = {shown(given)} is not a variant; allowed: a name, dg.variant(...), or None"
         )
     return variant(given)
-
-
-__all__ = ["Monitor", "TrainingWarning"]

@@ -66,6 +66,3 @@ def output_limits(v: Variant) -> OutputLimits | None:
     way = [toward(float(d), found.chance[0], found.critic_won[0]) for d in losses]
     far = [h for h, share in zip(apart, way, strict=True) if share >= _SURE]
     return OutputLimits(middle, float(far[0]), v.labelled and not regressed(v)) if far else None
-
-
-__all__ = ["OutputLimits", "output_limits"]

@@ -17,7 +17,6 @@ from .pieces import (
     LogPiece,
     Meaning,
     goes_on_growing,
-    meaning_of,
     pieces_of,
     share_of,
     shown_rows,
@@ -92,6 +91,7 @@ def regimes(log: Log, meaning: Meaning) -> list[LossRegime]:
 
     Example:
         >>> from diracgan.monitoring.logs import read
+        >>> from diracgan.monitoring.pieces import meaning_of
         >>> rng = np.random.default_rng(0)
         >>> n = np.arange(400)
         >>> d = np.where(n < 250, 1.38, 1.38 * np.exp(-(n - 250) / 10)) + 0.02 * np.abs(rng.normal(size=400))
@@ -435,6 +435,3 @@ def _joined(log: Log, one: LossRegime, other: LossRegime) -> LossRegime:
         level=dict(zip(log.names, map(float, whole.median), strict=True)),
         change=dict(zip(log.names, map(float, whole.rise), strict=True)),
     )
-
-
-__all__ = ["LossRegime", "Meaning", "meaning_of", "regimes"]

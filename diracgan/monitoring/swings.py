@@ -91,6 +91,3 @@ def outrun(d: np.ndarray, g: np.ndarray, behind: np.ndarray) -> float | None:
 def _together(dd: float, gg: float, dg: float, noise: float) -> bool:
     """Whether one loss rises as the other falls, smoothly, by their moments."""
     return dg < 0 and dg * dg > _SHARED**2 * dd * gg and noise < (1 - _SMOOTH) * dd
-
-
-__all__ = ["Swings", "outrun"]

@@ -12,9 +12,10 @@ import numpy as np
 from ..errors import InputError
 from ..variants import Variant
 from .logs import Log, read
+from .pieces import meaning_of
 from .readers import UnreadyLogError
 from .regime_kinds import REMEDY, RegimeKind
-from .regimes import LossRegime, meaning_of, regimes
+from .regimes import LossRegime, regimes
 from .roles import losses
 from .stopping import can_stop
 
@@ -115,6 +116,3 @@ def last_line(log: Log, found: list[LossRegime]) -> str:
         f"{log.clock} {log.at[-1]:.6g}, {log.values.shape[1]} rows; seen: {before}{', '.join(seen)}; "
         f"can I stop? {can_stop(found, log.names)}"
     )
-
-
-__all__ = ["follow", "last_line", "regime_line", "sparkline"]

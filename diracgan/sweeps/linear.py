@@ -15,7 +15,6 @@ from jax import Array
 from ..analysis.linear.decision import decide, leading_frequency
 from ..analysis.linear.probing import HostProbe, host_probe, probe, without
 from ..analysis.linear.settings import LinearSettings
-from ..analysis.linear.status import STATUSES
 from ..dynamics.filippov import DiracSystem
 from ..game import Players
 from ..numerics import derivative
@@ -186,6 +185,3 @@ def _compiled() -> Any:
     from ..ensemble.blocks import compiled
 
     return compiled(_look_at, static=0)
-
-
-__all__ = ["STATUSES", "LinearQuantities", "linear", "part"]

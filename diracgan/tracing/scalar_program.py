@@ -22,8 +22,6 @@ from .jaxpr import read
 from .nodes import Node, by_jax, host_operation, infix, row
 from .scalarize import MOST, NotScalarizable, Scalarizer, as_cells, check_type
 
-__all__ = ["MOST", "Node", "NotScalarizable", "Program", "trace"]
-
 _POWER = 20  # multiplications that take as long as one power
 
 

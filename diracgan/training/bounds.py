@@ -97,6 +97,3 @@ def _outside(value: Any, kept: Any) -> bool:
     if not isinstance(value, float) or value == 0 or not np.isfinite(value):
         return False
     return not float(kept.tiny) <= abs(value) <= float(kept.max)
-
-
-__all__ = ["EVALUATIONS", "NUMBERS", "check_numbers", "check_rule", "check_size"]

@@ -437,15 +437,3 @@ def _named_in(registry: Registry[Any], thing: Parametric) -> str:
             f"the {registry.kind} {thing.label} is not registered, so no folder can name it; register its class first"
         )
     return source_of(cls, thing.name)
-
-
-__all__ = [
-    "Alarms",
-    "RunConfig",
-    "TrainingConfig",
-    "configure",
-    "default_rule",
-    "from_settings",
-    "from_table",
-    "read",
-]

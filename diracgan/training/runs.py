@@ -25,7 +25,7 @@ from ..game import Players
 from ..rules import Rule
 from ..variants import Variant
 from .architecture import Architecture
-from .build import arithmetic, generators, start, warnings
+from .build import arithmetic, start
 from .config import Alarms, RunConfig, configure, from_table, read
 from .games import Trick
 from .loop import Tell, go_on
@@ -271,6 +271,3 @@ def _reproducible(config: RunConfig) -> dict[str, Any]:
             f"{again.get(different)!r}"
         )
     return table
-
-
-__all__ = ["Run", "generators", "load_run", "resume", "start", "train", "train_from_config", "warnings"]

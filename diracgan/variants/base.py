@@ -13,7 +13,7 @@ from jax import Array
 from numpy.typing import ArrayLike
 
 from ..errors import InputError, unknown
-from ..parameters import Parameter, Parametric, parameters, plain, text
+from ..parameters import Parametric, parameters, plain, text
 from ..registry import Registry
 from .penalties import Critic, modifiers
 from .presets import PRESETS
@@ -191,6 +191,3 @@ def _uses_samples(variant: Variant) -> bool:
 
     losses = (variant.critic_loss, variant.generator_loss)
     return any(works(loss, jnp.zeros(x.shape, x.dtype)) and not works(loss, x) for loss in losses)
-
-
-__all__ = ["VARIANTS", "Critic", "Parameter", "Variant"]

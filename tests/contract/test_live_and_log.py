@@ -10,8 +10,9 @@ import pytest
 
 import diracgan as dg
 from diracgan.monitoring.logs import Log, read
+from diracgan.monitoring.pieces import meaning_of
 from diracgan.monitoring.regime_kinds import WARNED
-from diracgan.monitoring.regimes import LossRegime, meaning_of, regimes
+from diracgan.monitoring.regimes import LossRegime, regimes
 
 LOGS = Path(__file__).parents[1] / "logs"
 EXPECTED = json.loads((LOGS / "expected.json").read_text(encoding="utf-8"))

@@ -16,8 +16,8 @@ import pytest
 import diracgan as dg
 from diracgan.errors import InputError
 from diracgan.training import config, load_run, metrics, problem, resume, train
+from diracgan.training.build import warnings
 from diracgan.training.config import read
-from diracgan.training.runs import warnings
 from diracgan.training.toml_tables import toml
 
 SMALL = {"networks": {"width": 8}, "batch": 16, "log_every": 5, "save_every": 10, "sample_every": 20}

@@ -192,6 +192,3 @@ def _slopes(base: tuple[DiracSystem, Rule | None], at: Any, tangents: Any) -> An
         return _matrix(numbers[0], numbers[1], at)
 
     return jax.vmap(lambda t: jax.jvp(matrix, (base,), (t,))[1])(tangents)
-
-
-__all__ = ["BATCH", "Margin", "decisions", "each", "locus", "margins", "matrices", "slopes", "stacked"]

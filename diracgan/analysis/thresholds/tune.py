@@ -254,6 +254,3 @@ def _words(
 
 def _n(x: float) -> str:
     return text(float(f"{x:.9g}"))
-
-
-__all__: Sequence[str] = ("Tuned", "tune")

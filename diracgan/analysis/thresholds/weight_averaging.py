@@ -361,6 +361,3 @@ def _words(a: Averaging) -> str:
             "the run itself does not converge to first order; its average does as far as the orbit is centred"
         )
     return "; ".join(parts)
-
-
-__all__ = ["Averaging", "decay_for", "ema", "flow_gain", "gain"]
