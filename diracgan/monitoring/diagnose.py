@@ -176,7 +176,7 @@ def diagnose(
         kind=kind,
         oscillations=found,
         lag=lag,
-        noise=dict(zip(log.names, (float(x) for x in fit.noise), strict=True)),
+        noise=log.named(fit.noise),
         predicted=predicted,
         recommendations=advice,
         text=in_words(kind, found, lag, within),

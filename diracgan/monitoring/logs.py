@@ -61,6 +61,10 @@ class Log:
         """The clock at every row."""
         return self.first + self.interval * np.arange(self.values.shape[1])
 
+    def named(self, values: np.ndarray) -> dict[str, float]:
+        """Series -> its own of numbers, of which there is one for each."""
+        return dict(zip(self.names, map(float, values), strict=True))
+
 
 @dataclasses.dataclass(frozen=True)
 class ColumnRole:

@@ -51,19 +51,15 @@ def oscillation_of(m: OscillationMode, log: Log) -> Oscillation:
     """A mode in the clock's unit, by the series' names."""
     per = 1.0 / log.interval
     variance = np.maximum(log.values.var(axis=1), 1e-300)
-
-    def named(values: np.ndarray) -> dict[str, float]:
-        return dict(zip(log.names, (float(x) for x in values), strict=True))
-
     return Oscillation(
         frequency=m.omega * per,
         frequency_error=m.errors[0] * per,
         period=2 * math.pi / (m.omega * per),
         damping=m.sigma * per,
         damping_error=m.errors[1] * per,
-        amplitude=named(m.amplitudes),
-        phase=named(m.phases),
-        share=named(np.minimum(m.power / variance, 1.0)),
+        amplitude=log.named(m.amplitudes),
+        phase=log.named(m.phases),
+        share=log.named(np.minimum(m.power / variance, 1.0)),
         steady=m.steady,
         exponential=m.exponential,
         chance=m.chance,

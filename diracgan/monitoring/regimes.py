@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import NamedTuple
 
@@ -122,29 +123,24 @@ def _with_end(log: Log, made: list[LossRegime]) -> list[LossRegime]:
     last = made[-1]
     if log.broken is None or last.kind is RegimeKind.DIVERGING or last.rows < 2:
         return made
-    means, means_not = MEANS[RegimeKind.DIVERGING]
     end = float(log.at[-1])
-    ended = dataclasses.replace(
-        last,
-        kind=RegimeKind.DIVERGING,
-        start=end,
-        end=end,
-        first=last.first + last.rows - 1,
-        rows=1,
-        player=None,
-        evidence=f"not finite from {log.clock} {log.broken:.10g} on",
-        means=means,
-        means_not=means_not,
-    )
+    row = dataclasses.replace(last, start=end, end=end, first=last.first + last.rows - 1, rows=1, player=None)
+    ended = _become(RegimeKind.DIVERGING, row, f"not finite from {log.clock} {log.broken:.10g} on")
     return [*made[:-1], dataclasses.replace(last, end=end - log.interval, rows=last.rows - 1), ended]
+
+
+def _become(kind: RegimeKind, regime: LossRegime, evidence: str) -> LossRegime:
+    """A regime that is taken for one of another kind."""
+    means, means_not = MEANS[kind]
+    return dataclasses.replace(regime, kind=kind, evidence=evidence, means=means, means_not=means_not)
 
 
 def _bounded(made: list[LossRegime]) -> list[LossRegime]:
     """The regimes, of which one that grows only up to where a player has won is on its way there."""
-    means, means_not = MEANS[RegimeKind.TRANSIENT]
-    way = {"kind": RegimeKind.TRANSIENT, "means": means, "means_not": means_not}
     return [
-        dataclasses.replace(r, **way) if r.kind is RegimeKind.DIVERGING and after is RegimeKind.WON else r
+        _become(RegimeKind.TRANSIENT, r, r.evidence)
+        if r.kind is RegimeKind.DIVERGING and after is RegimeKind.WON
+        else r
         for r, after in zip(made, [*(r.kind for r in made[1:]), None], strict=True)
     ]
 
@@ -180,15 +176,8 @@ def _with_growth(log: Log, meaning: Meaning, made: list[LossRegime]) -> list[Los
     grown = _growth(log, whole, shown_rows(meaning, len(log.names)))
     if not grown and made[-1].kind is not RegimeKind.DIVERGING:
         return made
-    means, means_not = MEANS[RegimeKind.DIVERGING]
-    joined = made[k]
-    for r in made[k + 1 :]:
-        joined = _joined(log, joined, r)
-    evidence = grown or made[-1].evidence
-    said = dataclasses.replace(
-        joined, kind=RegimeKind.DIVERGING, evidence=evidence, means=means, means_not=means_not
-    )
-    return [*made[:k], said]
+    joined = functools.reduce(functools.partial(_joined, log), made[k:])
+    return [*made[:k], _become(RegimeKind.DIVERGING, joined, grown or made[-1].evidence)]
 
 
 def _regime(log: Log, meaning: Meaning, p: LogPiece, earlier: Earlier, last: bool) -> LossRegime:
@@ -205,8 +194,8 @@ def _regime(log: Log, meaning: Meaning, p: LogPiece, earlier: Earlier, last: boo
         float(at[1]),
         p.first,
         p.last - p.first,
-        dict(zip(log.names, map(float, p.median), strict=True)),
-        dict(zip(log.names, map(float, p.rise), strict=True)),
+        log.named(p.median),
+        log.named(p.rise),
         player,
         evidence,
         means,
@@ -432,6 +421,6 @@ def _joined(log: Log, one: LossRegime, other: LossRegime) -> LossRegime:
         end=other.end,
         rows=one.rows + other.rows,
         evidence=evidence,
-        level=dict(zip(log.names, map(float, whole.median), strict=True)),
-        change=dict(zip(log.names, map(float, whole.rise), strict=True)),
+        level=log.named(whole.median),
+        change=log.named(whole.rise),
     )
