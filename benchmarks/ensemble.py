@@ -31,7 +31,7 @@ import numpy as np
 
 import diracgan as dg
 from diracgan import dirac
-from diracgan.ensemble import c_backend
+from diracgan.ensemble import c_backend, loop_source
 from diracgan.ensemble.api import ensemble
 from diracgan.ensemble.methods import RK4
 from diracgan.ensemble.spectra import spectra
@@ -253,7 +253,8 @@ def kernels(limit: Limit, quick: bool) -> Iterator[Row]:
             system = EnsembleSystem(NS, RK4(lr=0.01), None, None)
             leaves = [np.asarray(x, kind) for x in jax.tree.leaves(system)]
             program = step_program(jax.tree.map(lambda x, kind=kind: np.asarray(x, kind), system), 2, kind)
-        loop = c_backend.kernel(program.advance, [False] * len(leaves), [True] * 4, kind)
+        varies = (False,) * len(leaves), (True,) * 4
+        loop = c_backend.loop(loop_source.fixed_steps, program.advance, *varies, kind)
         jobs = limit.rk4(dtype, phi, theta, steps, 0.01)
         if loop is None or not jobs:
             continue

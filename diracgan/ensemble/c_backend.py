@@ -11,7 +11,7 @@ import ctypes
 import dataclasses
 import functools
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,7 +20,6 @@ import numpy as np
 from ..tracing.c_compiler import available, compiler, loaded
 from ..tracing.scalar_program import Program
 from ..tracing.source_text import NotWritable
-from . import loop_source
 from .blocks import cores
 from .foreign_call import ArrayAddress, Place
 
@@ -33,7 +32,6 @@ GROUP = 128
 MACHINE = "-march=native"
 """The processor that code is for, in the compiler's words."""
 _HELD = 16  # vectors for the state, several side by side to hide latencies (measured on AVX2 and AVX-512)
-_ONCE = 2  # vectors side by side where nothing is repeated: with more, values leave the registers
 # (e^r - 1)/r by powers of r: 1, 1/2, then what comes nearest to the rest for |r| <= log(2)/2, relative to the whole.
 # 3e-17 off in double precision, 1.6e-8 in single: an eighth of a unit in the last place, in fewer terms than Taylor's.
 _SERIES = {
@@ -65,7 +63,7 @@ class CompiledLoop:
         self._run([x.ctypes.data for x in arrays], max(x.size for x in entries))
 
     def fill(self, leaves: list[np.ndarray], results: list[np.ndarray]) -> None:
-        """Run what :func:`complex_kernel` gives: ``results`` are written to, what is the same for all has shape ()."""
+        """Run complex pairs: ``results`` are written to, what is the same for all has shape ()."""
         arrays = [*(np.ascontiguousarray(x, self.dtype) for x in leaves), *results]
         self._run([x.ctypes.data for x in arrays], results[0].size)
 
@@ -88,20 +86,6 @@ class CompiledLoop:
         self.function(*map(ctypes.c_void_p, addresses), ctypes.c_longlong(count))
 
 
-def kernel(program: Any, system: Sequence[bool], state: Sequence[bool], dtype: Any) -> CompiledLoop | None:
-    """A compiled loop over ``program``, or None where there can be none.
-
-    Args:
-        program: from the system's leaves and the state's entries to the state's entries after a step.
-        system: which leaves vary over trajectories.
-        state: which entries do.
-        dtype: float32 or float64.
-    """
-    if not isinstance(program, Program) or not available():
-        return None
-    return _loop(write, program, tuple(system), tuple(state), np.dtype(dtype))
-
-
 @functools.cache
 def vector_bytes(machine: str) -> int:
     """The length of a processor's vectors; longer ones than it has would be split badly."""
@@ -112,45 +96,26 @@ def vector_bytes(machine: str) -> int:
     return 64 if "__AVX512F__" in said else 32
 
 
-def adaptive_kernel(
-    field: Any,
-    system: Sequence[bool],
-    looks: loop_source.Looks | None,
-    control: loop_source.Control,
-    dtype: Any,
-) -> CompiledLoop | None:
-    """A compiled loop of adaptive steps, or None where there can be none.
+def loop(writer: Callable[..., str], program: Any, *what: Any) -> CompiledLoop | None:
+    """A compiled loop over ``program``, or None where there can be none.
 
     Args:
-        field: from the system's leaves and the state's entries to their velocities.
-        system: which leaves vary over trajectories.
-        looks: what is watched along a step.
-        control: how the step's size follows from the error.
-        dtype: float32 or float64.
+        writer: of :mod:`.loop_source`, which says what the program is from and to.
+        program: the program.
+        what: what the writer takes besides, as tuples, the last one float32 or float64.
     """
-    if not isinstance(field, Program) or not available():
-        return None
-    return _loop(write_adaptive, field, tuple(system), looks, control, np.dtype(dtype))
+    return _loop(writer, program, *what) if isinstance(program, Program) and available() else None
 
 
-def complex_kernel(program: Any, system: Sequence[bool], dtype: Any) -> CompiledLoop | None:
-    """What evaluates ``program`` once to two complex arrays, a + ic and b - ic, or None where there can be none.
-
-    Args:
-        program: from the system's leaves to three numbers a, b, c.
-        system: which leaves vary over members.
-        dtype: float32 or float64.
-    """
-    if not isinstance(program, Program) or not available():
-        return None
-    return _loop(write_complex, program, tuple(system), np.dtype(dtype))
+def source(writer: Callable[..., str], *what: Any) -> str:
+    """The C source of a loop; arguments as for :func:`loop`."""
+    return _head(what[-1]) + writer(*what, _HELD)
 
 
 @functools.lru_cache(maxsize=128)
 def _loop(writer: Callable[..., str], *what: Any) -> CompiledLoop | None:
-    """The compiled loop that ``writer`` writes of ``what``, or None where it cannot be written or compiled."""
     try:
-        text = writer(*what)
+        text = source(writer, *what)
         function = loaded(text, (*_FLAGS, MACHINE)).run
     except (NotWritable, OSError, subprocess.SubprocessError):
         return None
@@ -229,31 +194,6 @@ F V inverse_fifth_root(V e) {
 }
 F V each_pow(V x, V y) { V r; for (int l = 0; l < L; l++) r[l] = pow(x[l], y[l]); return r; }
 """
-
-
-def write(program: Program, system: Sequence[bool], state: Sequence[bool], dtype: np.dtype) -> str:
-    """The C source of a loop over ``program``; arguments as for :func:`kernel`."""
-    side, size = max(1, min(8, _HELD // max(1, sum(state)))), vector_bytes(MACHINE) // dtype.itemsize
-    while side & (side - 1) or side * size > GROUP:
-        side -= 1
-    return _head(dtype) + loop_source.fixed_steps(program, system, state, dtype, side)
-
-
-def write_adaptive(
-    field: Program,
-    system: Sequence[bool],
-    looks: loop_source.Looks | None,
-    control: loop_source.Control,
-    dtype: np.dtype,
-) -> str:
-    """The C source of adaptive steps along ``field``; arguments as for :func:`adaptive_kernel`."""
-    side = max(1, min(4, _HELD // len(field.outputs)))
-    return _head(dtype) + loop_source.adaptive_steps(field, system, looks, control, dtype, side)
-
-
-def write_complex(program: Program, system: Sequence[bool], dtype: np.dtype) -> str:
-    """The C source of one evaluation of ``program``; arguments as for :func:`complex_kernel`."""
-    return _head(dtype) + loop_source.complex_pairs(program, system, dtype, _ONCE)
 
 
 def _head(dtype: np.dtype) -> str:

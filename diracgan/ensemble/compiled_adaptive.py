@@ -14,7 +14,7 @@ from ..tracing.scalar_program import NotScalarizable, Program, trace
 from . import c_backend
 from .blocks import Devices
 from .fixed_steps import Entries, Task
-from .loop_source import Control, Looks
+from .loop_source import Control, Looks, adaptive_steps
 from .statistics import Statistics
 
 WORTH = 20_000
@@ -33,14 +33,14 @@ def compiled_loop(backend: Any, task: Task, control: Control, times: int) -> Any
         times: how often the statistics look at a step.
     """
     if not isinstance(task.motion.advance, Program):
-        return None
+        return None  # before the statistics are traced
     looks = None
     if task.names:
         looks = looks_at(task.names, task.motion.players, len(task.reference[2] or ()), times, task.dtype)
         if looks is None:
             return None
-    varies = [np.ndim(x) > 0 for x in task.leaves]
-    return backend.adaptive_kernel(task.motion.advance, varies, looks, control, task.dtype)
+    varies = tuple(np.ndim(x) > 0 for x in task.leaves)
+    return backend.loop(adaptive_steps, task.motion.advance, varies, looks, control, task.dtype)
 
 
 @functools.lru_cache(maxsize=256)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -21,7 +21,6 @@ import numpy as np
 
 from ..errors import one_line
 from ..tracing.scalar_program import Program
-from . import loop_source
 from .foreign_call import ArrayAddress, Place, call
 
 THREADS = 128
@@ -140,48 +139,18 @@ def trial() -> str:
     return f"{_head(np.dtype(np.float32))}{head} {{ {body} }}\n"
 
 
-def kernel(program: Any, system: Sequence[bool], state: Sequence[bool], dtype: Any) -> CudaLoop | None:
+def loop(writer: Callable[..., str], program: Any, *what: Any) -> CudaLoop | None:
     """A loop over ``program`` on the GPU, or None for what is not scalars; arguments as for the processor's.
 
     Raises:
         NotWritable: for an operation or a type that has no text in CUDA; it is named.
     """
-    if not isinstance(program, Program):
-        return None
-    return _loop(write, program, tuple(system), tuple(state), np.dtype(dtype))
+    return _loop(writer, program, *what) if isinstance(program, Program) else None
 
 
-def adaptive_kernel(
-    field: Any,
-    system: Sequence[bool],
-    looks: loop_source.Looks | None,
-    control: loop_source.Control,
-    dtype: Any,
-) -> CudaLoop | None:
-    """A loop of adaptive steps on the GPU, a step size in each thread, or None for what is not scalars.
-
-    Raises:
-        NotWritable: for an operation or a type that has no text in CUDA; it is named.
-    """
-    if not isinstance(field, Program):
-        return None
-    return _loop(write_adaptive, field, tuple(system), looks, control, np.dtype(dtype))
-
-
-def write(program: Program, system: Sequence[bool], state: Sequence[bool], dtype: np.dtype) -> str:
-    """The CUDA C++ source of a loop over ``program``."""
-    return _head(dtype) + loop_source.fixed_steps(program, system, state, dtype, 1)
-
-
-def write_adaptive(
-    field: Program,
-    system: Sequence[bool],
-    looks: loop_source.Looks | None,
-    control: loop_source.Control,
-    dtype: np.dtype,
-) -> str:
-    """The CUDA C++ source of adaptive steps along ``field``."""
-    return _head(dtype) + loop_source.adaptive_steps(field, system, looks, control, dtype, 1)
+def source(writer: Callable[..., str], *what: Any) -> str:
+    """The CUDA C++ source of a loop; arguments as for :func:`loop`."""
+    return _head(what[-1]) + writer(*what, 1)
 
 
 def _head(dtype: np.dtype) -> str:
@@ -189,8 +158,8 @@ def _head(dtype: np.dtype) -> str:
 
 
 @functools.lru_cache(maxsize=128)
-def _loop(writer: Any, *what: Any) -> CudaLoop:
-    return CudaLoop(writer(*what))
+def _loop(*what: Any) -> CudaLoop:
+    return CudaLoop(source(*what))
 
 
 def compiled(source: str, arch: str, logs: Any = None) -> Any:
@@ -199,7 +168,7 @@ def compiled(source: str, arch: str, logs: Any = None) -> Any:
     It is kept on the disk by cuda-core, under the source's hash, the architecture and the compiler's version.
 
     Args:
-        source: from :func:`write` or :func:`write_adaptive`.
+        source: from :func:`source`.
         arch: the architecture.
         logs: something with ``write`` that gets what the assembler says of registers and spills.
     """

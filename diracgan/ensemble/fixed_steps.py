@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..tracing.scalar_program import NotScalarizable, Program, trace
-from . import c_backend, cuda_backend
+from . import c_backend, cuda_backend, loop_source
 from .blocks import BLOCK_BYTES, Devices, across, choose, compiled, layout, look_up, over
 from .statistics import Statistics
 from .vector_field import StepProgram
@@ -232,8 +232,8 @@ def _engine(
 ) -> tuple[Callable[[StepShare, int], Entries], str]:
     """A function of a job and a number of steps, and its name."""
     if task.count * steps >= c_backend.WORTH:
-        fixed, state = ([np.ndim(x) > 0 for x in part] for part in start)
-        run = c_backend.kernel(step, fixed, state, task.dtype)
+        varies = (tuple(np.ndim(x) > 0 for x in part) for part in start)
+        run = c_backend.loop(loop_source.fixed_steps, step, *varies, task.dtype)
         if run is not None:
 
             def in_registers(job: StepShare, count: int) -> Entries:

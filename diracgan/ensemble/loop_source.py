@@ -177,8 +177,13 @@ def _header(leaves: int, entries: int) -> list[str]:
     ]
 
 
+def _side_by_side(held: int, most: int, room: int) -> int:
+    """How many vectors of trajectories go side by side, a power of two, of which each holds ``held`` in registers."""
+    return 1 << (max(1, min(most, room // max(1, held))).bit_length() - 1)
+
+
 def fixed_steps(
-    program: Program, system: Sequence[bool], state: Sequence[bool], dtype: np.dtype, side: int
+    program: Program, system: Sequence[bool], state: Sequence[bool], dtype: np.dtype, room: int
 ) -> str:
     """``steps`` times ``program``, from the system's leaves and the state's entries to the entries after a step.
 
@@ -187,12 +192,12 @@ def fixed_steps(
         system: which leaves vary over trajectories.
         state: which entries do.
         dtype: the type of every number that varies.
-        side: vectors side by side.
+        room: vectors of states that are held at once.
 
     Raises:
         NotWritable: for an operation or a type that has no text here.
     """
-    first = len(system)
+    first, side = len(system), _side_by_side(sum(state), 8, room)
     text = Text(program, [*system, *state], [False] * first + [True] * len(state), dtype, side)
     fixed, begin = _leaves(system, side)
     shared, renew, end, finish = [], [], [], []
@@ -231,18 +236,19 @@ def fixed_steps(
     return "\n".join([*_header(first, len(state)), *body, "}"]) + "\n"
 
 
-def complex_pairs(program: Program, system: Sequence[bool], dtype: np.dtype, side: int) -> str:
+def complex_pairs(program: Program, system: Sequence[bool], dtype: np.dtype, room: int) -> str:
     """``program`` once, to two complex arrays: from its outputs (a, b, c) the numbers a + ic and b - ic.
 
     Args:
         program: from the system's leaves to three numbers.
         system: which leaves vary over members.
         dtype: the type of every number that varies.
-        side: vectors side by side.
+        room: as of :func:`fixed_steps`.
 
     Raises:
         NotWritable: for an operation or a type that has no text here.
     """
+    side = _side_by_side(1, 2, room)  # nothing is repeated: with more, values leave the registers
     text = Text(program, system, [False] * len(system), dtype, side)
     fixed, begin = _leaves(system, side)
     larger, smaller, turn = program.outputs
@@ -310,7 +316,7 @@ def adaptive_steps(
     looks: Looks | None,
     control: Control,
     dtype: np.dtype,
-    side: int,
+    room: int,
 ) -> str:
     """Tsitouras' 5(4) pair with a step size for each trajectory, at most ``steps`` of them.
 
@@ -322,7 +328,7 @@ def adaptive_steps(
         NotWritable: for an operation or a type that has no text here.
     """
     first, n = len(system), len(field.outputs)
-    moving = [True] * n
+    moving, side = [True] * n, _side_by_side(n, 4, room)
     text = Text(field, [*system, *moving], [False] * first + moving, dtype, side)
     fixed, begin = _leaves(system, side)
     fixed += [

@@ -16,7 +16,15 @@ import numpy as np
 
 from ..tracing.scalar_program import Program
 from ..tracing.source_text import NotWritable
-from . import adaptive_steps, c_backend, compiled_adaptive, cuda_backend, foreign_call, gpu_backend
+from . import (
+    adaptive_steps,
+    c_backend,
+    compiled_adaptive,
+    cuda_backend,
+    foreign_call,
+    gpu_backend,
+    loop_source,
+)
 from .blocks import Devices, across, compiled
 from .fixed_steps import (
     EnsembleResult,
@@ -283,8 +291,8 @@ def engine(about: DeviceRun, h_varies: bool) -> Engine:
             )
         else:
             step, start, _ = _begun(task)
-            varies = _varies(step, start)
-            loop = backend.kernel(step, [np.ndim(x) > 0 for x in start.fixed], varies, about.dtype)
+            varies = tuple(np.ndim(x) > 0 for x in start.fixed), tuple(_varies(step, start))
+            loop = backend.loop(loop_source.fixed_steps, step, *varies, about.dtype)
     except NotWritable as error:
         why = why or f"{error} has no text in CUDA"
     if not gpu:

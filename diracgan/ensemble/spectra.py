@@ -20,7 +20,7 @@ from ..game import Players
 from ..numerics import eigen
 from ..tracing.scalar_program import NotScalarizable, Program, trace
 from ..variants import Variant, check_variant
-from . import c_backend, reduction
+from . import c_backend, loop_source, reduction
 from .blocks import Devices, across, choose, compiled, layout, over
 from .fixed_steps import by_block
 from .vector_field import EnsembleSystem, VmappedFunction
@@ -130,7 +130,8 @@ def _in_registers(look: Any, count: int, leaves: list[Any], devices: Devices) ->
     """The two eigenvalues of closed blocks, (2, N), by compiled C; None where there is none."""
     if devices.platform != "cpu" or count < _WORTH or not isinstance(look, Program):
         return None
-    run = c_backend.complex_kernel(_pair(look, len(leaves)), [x.ndim > 0 for x in leaves], np.float64)
+    pair, varies = _pair(look, len(leaves)), tuple(x.ndim > 0 for x in leaves)
+    run = c_backend.loop(loop_source.complex_pairs, pair, varies, np.dtype(np.float64))
     if run is None:
         return None
     group = c_backend.GROUP

@@ -25,12 +25,14 @@ from diracgan.ensemble import (
     compiled_adaptive,
     cuda_backend,
     foreign_call,
+    loop_source,
     on_device,
 )
 from diracgan.ensemble.blocks import Devices
 from diracgan.ensemble.methods import RK4
 from diracgan.ensemble.vector_field import EnsembleSystem, step_program
 from diracgan.tracing.scalar_program import Program
+from diracgan.tracing.source_text import NotWritable
 
 from .conftest import SHIM, assert_equal, cpp_compiler, iterated, joined, rk4, shimmed, starts
 
@@ -71,10 +73,10 @@ def program_of(variant, rule, dim, dtype):
 
 def agree(variant, rule):
     program, leaves, state = program_of(variant, rule, 2, "float64")
-    varies = [x.ndim > 0 for x in state]
+    varies = [False] * len(leaves), [x.ndim > 0 for x in state]
     try:
-        source = cuda_backend.write(program, [False] * len(leaves), varies, np.dtype("float64"))
-    except cuda_backend.NotWritable as why:
+        source = cuda_backend.source(loop_source.fixed_steps, program, *varies, np.dtype("float64"))
+    except NotWritable as why:
         pytest.skip(f"no text: {why}")
     expected = state
     for _ in range(7):
@@ -121,11 +123,12 @@ def test_adaptive_steps_are_those_of_the_processor(names, c_compiler, doubles):
     seen = [x for name in sorted(names) for x in begun[name]]
     entries = [*state, np.full(count, 3.0), nothing, nothing, nothing, *seen]
     entries = [np.ascontiguousarray(np.tile(x, 128)[:128]) for x in entries]
-    source = cuda_backend.write_adaptive(field, varies, looks, CONTROL, dtype)
+    what = loop_source.adaptive_steps, field, tuple(varies), looks, CONTROL, dtype
+    source = cuda_backend.source(*what)
     held = [np.atleast_1d(np.asarray(x, dtype)) for x in (*leaves, *numbers)]
     found = on_the_processor(source)(held, entries, 10_000)
     expected = [x.copy() for x in entries]
-    c_backend.adaptive_kernel(field, varies, looks, CONTROL, dtype)(held, expected, 10_000)
+    c_backend.loop(*what)(held, expected, 10_000)
     assert (expected[n] == 0).all()  # all have arrived
     for k, (a, b) in enumerate(zip(found, expected, strict=True)):
         if k not in (n + 1, n + 3):  # sizes and numbers of steps differ by the accuracy of a fifth root
@@ -186,13 +189,9 @@ def test_a_trial_while_a_program_is_traced_has_numbers(through_the_shim):
 
 
 def test_a_kernel_that_does_not_compile_is_left_out_and_said(through_the_shim, monkeypatch):
-    monkeypatch.setattr(
-        c_backend.loop_source, "fixed_steps", lambda *what: "ENTRY run(void *leaf0) { wrong }"
-    )
-    cuda_backend._loop.cache_clear()
+    monkeypatch.setattr(loop_source, "fixed_steps", lambda *what: "ENTRY run(void *leaf0) { wrong }")
     phi, theta = starts(20, 2)
     e = api.ensemble(dg.variant("ns"), phi, theta, t1=0.1, dt=0.01)
-    cuda_backend._loop.cache_clear()
     assert e.attrs["engine"] == "one kernel"
     assert "kernel.cpp" in e.attrs["fallback"]
     assert_equal(joined(e), rk4(dg.variant("ns"), phi, theta, 0.01, 10))

@@ -127,7 +127,7 @@ def test_which_outputs_vary():
 def test_the_same_program_every_time():
     # Resumed sweeps are bit-identical only if sums are taken in the same order in every process.
     import diracgan as dg
-    from diracgan.ensemble import c_backend, vector_field
+    from diracgan.ensemble import c_backend, loop_source, vector_field
     from diracgan.ensemble.methods import RK4
 
     system = vector_field.EnsembleSystem(dg.variant("wgan-gp").with_(r1=0.1), RK4(lr=0.1), None, None)
@@ -136,5 +136,6 @@ def test_the_same_program_every_time():
     for _ in range(2):
         vector_field._step_program.cache_clear()
         step = vector_field.step_program(system, 2, np.float32).advance
-        sources.add(c_backend.write(step, [False] * len(leaves), [True] * 4, np.dtype("float32")))
+        what = step, [False] * len(leaves), [True] * 4, np.dtype("float32")
+        sources.add(c_backend.source(loop_source.fixed_steps, *what))
     assert len(sources) == 1
