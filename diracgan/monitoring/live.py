@@ -18,7 +18,7 @@ from .halves import halves
 from .logs import read
 from .outputs import OutputLimits, output_limits
 from .pieces import meaning_of
-from .regime_kinds import REMEDY, WARNED, RegimeKind
+from .regime_kinds import RegimeKind
 from .regimes import regimes
 from .roles import losses, player_words
 from .signs import GRADIENTS, SLOW, RunningMean, Sign, logarithm, outputs_at_chance, signs, told
@@ -211,9 +211,9 @@ class Monitor:
         if found.kind is RegimeKind.FLIPPED:  # the step is not a swing
             self._flips += 1
             self._calm = max(r.seen for r in self._running.values()) + 2 / SLOW
-        if found.kind not in WARNED:
+        if not found.kind.warned:
             return None
-        said = TrainingWarning(at, found.kind, found.evidence, found.remedy or REMEDY[found.kind])
+        said = TrainingWarning(at, found.kind, found.evidence, found.remedy or found.kind.remedy)
         self.warnings = [*self.warnings[-63:], said]
         return said
 

@@ -24,7 +24,7 @@ from .pieces import (
     stretch_of,
     strongest_mode,
 )
-from .regime_kinds import MEANS, RegimeKind
+from .regime_kinds import RegimeKind
 from .roles import player_words
 from .signs import levels_at, outputs_at_chance, signs, told
 from .swings import outrun
@@ -131,7 +131,7 @@ def _with_end(log: Log, made: list[LossRegime]) -> list[LossRegime]:
 
 def _become(kind: RegimeKind, regime: LossRegime, evidence: str) -> LossRegime:
     """A regime that is taken for one of another kind."""
-    means, means_not = MEANS[kind]
+    means, means_not = kind.meaning, kind.means_not
     return dataclasses.replace(regime, kind=kind, evidence=evidence, means=means, means_not=means_not)
 
 
@@ -183,7 +183,7 @@ def _with_growth(log: Log, meaning: Meaning, made: list[LossRegime]) -> list[Los
 def _regime(log: Log, meaning: Meaning, p: LogPiece, earlier: Earlier, last: bool) -> LossRegime:
     kind, player, evidence = _kind(log, meaning, p, earlier, last)
     at = log.first + log.interval * np.array([p.first, p.last - 1])
-    means, means_not = MEANS[kind]
+    means, means_not = kind.meaning, kind.means_not
     if kind in (RegimeKind.CHANCE, RegimeKind.SETTLED, RegimeKind.DRIFTING) and meaning.variant is not None:
         means_not = levels.chance_note(meaning.variant) if meaning.limits is None else means_not
     if player is not None:

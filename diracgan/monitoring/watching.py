@@ -14,7 +14,7 @@ from ..variants import Variant
 from .logs import Log, read
 from .pieces import meaning_of
 from .readers import UnreadyLogError
-from .regime_kinds import REMEDY, RegimeKind
+from .regime_kinds import RegimeKind
 from .regimes import LossRegime, regimes
 from .roles import losses
 from .stopping import can_stop
@@ -44,7 +44,7 @@ def regime_line(log: Log, r: LossRegime) -> str:
     kind = r.kind.value.replace("-", " ")
     line = f"{log.clock} {r.start:.6g} to {r.end:.6g}: {kind} {bars} {r.evidence}"
     if r.kind in (RegimeKind.WON, RegimeKind.COLLAPSED, RegimeKind.DEAD, RegimeKind.DIVERGING):
-        line += f". {REMEDY[r.kind]}"
+        line += f". {r.kind.remedy}"
     return line
 
 

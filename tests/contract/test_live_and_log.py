@@ -11,7 +11,6 @@ import pytest
 import diracgan as dg
 from diracgan.monitoring.logs import Log, read
 from diracgan.monitoring.pieces import meaning_of
-from diracgan.monitoring.regime_kinds import WARNED
 from diracgan.monitoring.regimes import LossRegime, regimes
 
 LOGS = Path(__file__).parents[1] / "logs"
@@ -142,7 +141,7 @@ def test_live_and_afterwards_a_drawn_run_ends_the_same(name):
     last = last_of(read({"step": N, **series}), dg.variant(variant))
     assert last.kind.value == monitor.state()["regime"] == kind, last.evidence
     said = [w.kind for w in monitor.warnings]
-    assert said[-1:] == ([last.kind] if last.kind in WARNED else []), monitor.warnings
+    assert said[-1:] == ([last.kind] if last.kind.warned else []), monitor.warnings
     assert all(str(w).count("; ") >= 1 and w.remedy for w in monitor.warnings)
     assert len(said) <= 2
 
