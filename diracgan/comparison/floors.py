@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..measure import NoiseFloor, equilibria, floor, gradient_covariance
+from ..measure.noise import alternating_step
 from ..measure.probes import follow_minibatches
 from ..variants import Variant
 from . import prediction
@@ -57,7 +58,7 @@ def _floor(on: LinearisedEquilibria, i: int, lr: np.ndarray, how: dict[str, Any]
     jacobian = on.linear.jacobian[i]
     sigma = gradient_covariance(game, at, how["batch"], on.linear.basis[i], how["draws"], seed)
     step = prediction.steps(how["rule"], lr[i : i + 1], jacobian[None])[0]
-    kicks = _kicks(jacobian, float(lr[i]), on.linear.half)
+    _, kicks = alternating_step(jacobian, float(lr[i]), float(lr[i]))
     return floor(step, kicks, sigma, how["ema"], how["slowest"])
 
 
@@ -75,12 +76,3 @@ def _held(predicted: NoiseFloor, seen: np.ndarray) -> dict[str, Any]:
         "measured_ema_ratio": got_ratio,
         "ema_error": abs(got_ratio / ratio - 1.0),
     }
-
-
-def _kicks(jacobian: np.ndarray, lr: float, half: int) -> list[np.ndarray]:
-    """How the noise of the critic's and of the generator's minibatch moves alternating players."""
-    eye = np.eye(2 * half)
-    first, second = eye.copy(), eye.copy()
-    first[half:], second[:half] = 0.0, 0.0
-    after = eye + lr * second @ jacobian  # the generator sees the moved critic
-    return [lr * after @ first, lr * second]

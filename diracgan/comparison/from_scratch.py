@@ -15,7 +15,6 @@ from ..errors import InputError
 from ..game import Game, Players
 from ..measure import operators
 from ..rules import Rule, rule
-from ..training import networks
 from ..training.problems import problem
 from ..variants import Variant
 from .networks import fresh
@@ -103,16 +102,7 @@ def _start(
     )
     place = {n: i for i, n in enumerate(dict.fromkeys(n for n, _ in keys))}
     seeds = jnp.stack([jax.random.key(1000 * s + 500 + place[n]) for n, s in keys])
-    runs = len(keys)
-    game = Game(
-        operators.repeated(variant, runs),
-        jnp.asarray(np.stack(rows)),
-        jnp.asarray(z),
-        networks.critic,
-        networks.generator,
-        mix=jnp.full(runs, 0.5),
-        jitter=jnp.zeros(runs),
-    )
+    game = operators.games_of_runs(variant, jnp.asarray(np.stack(rows)), jnp.asarray(z))
     return game, fresh(protocol.width, how["inputs"], seeds), centres
 
 

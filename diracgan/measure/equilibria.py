@@ -104,17 +104,7 @@ def teacher(variant: Variant, student: Players, z: Array | np.ndarray) -> Equili
 
 def teachers(variant: Variant, students: Players, z: Any) -> Equilibrium:
     """:func:`teacher` for networks and latents with a leading axis of runs, in 64 bits."""
-    runs = len(jax.tree.leaves(students)[0])
-    data = jax.vmap(networks.generator)(students.theta, z)
-    whole = Game(
-        operators.repeated(variant, runs),
-        data,
-        z,
-        networks.critic,
-        networks.generator,
-        mix=jnp.full(runs, 0.5),
-        jitter=jnp.zeros(runs),
-    )
+    whole = operators.games_of_runs(variant, jax.vmap(networks.generator)(students.theta, z), z)
     own = head(students.phi)
     worst = np.inf
     logits = [0.0]

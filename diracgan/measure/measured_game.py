@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import InputError, integer, number, unknown
 from .leading import OF, GameSpectrum, alone, block, checked, derivative_defect, leading, own_part
-from .noise import NoiseFloor, floor
+from .noise import NoiseFloor, alternating_step, floor
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -362,13 +362,9 @@ class MeasuredGame:
         p, n_d = len(found.critic), self.sizes[0]
         basis = np.zeros((sum(self.sizes), 2 * p))
         basis[:n_d, :p], basis[n_d:, p:] = found.critic.T, found.generator.T
-        small = np.stack([self.matvec(b) for b in basis.T], axis=1)
-        reduced = basis.T @ small
-        first, second = np.diag(np.repeat([1.0, 0.0], p)), np.diag(np.repeat([0.0, 1.0], p))
-        h_d, h_g = number("lr_d", lr_d, low=0.0), number("lr_g", lr_g, low=0.0)
-        after = np.eye(2 * p) + h_g * second @ reduced
-        step = after @ (np.eye(2 * p) + h_d * first @ reduced)
-        return floor(step, [h_d * after @ first, h_g * second], self.gradient_covariance(basis, draws), ema)
+        reduced = basis.T @ np.stack([self.matvec(b) for b in basis.T], axis=1)
+        rates = number("lr_d", lr_d, low=0.0), number("lr_g", lr_g, low=0.0)
+        return floor(*alternating_step(reduced, *rates), self.gradient_covariance(basis, draws), ema)
 
     # ---------------- the products
 

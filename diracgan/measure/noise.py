@@ -114,6 +114,25 @@ class NoiseFloor:
     left: np.ndarray
 
 
+def alternating_step(
+    jacobian: np.ndarray, lr_d: float, lr_g: float
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """One alternating iteration about an equilibrium, and how an error of either player's velocity enters it.
+
+    Args:
+        jacobian: of the field, (2p, 2p), the critic's half first.
+        lr_d: the critic's learning rate; ``lr_g`` the generator's.
+
+    Example:
+        >>> alternating_step(np.array([[0.0, -1.0], [1.0, 0.0]]), 0.5, 0.5)[0].tolist()
+        [[1.0, -0.5], [0.5, 0.75]]
+    """
+    p = len(jacobian) // 2
+    first, second = (np.diag(np.repeat(who, p)) for who in ([lr_d, 0.0], [0.0, lr_g]))
+    after = np.eye(2 * p) + second @ jacobian  # the generator sees the moved critic
+    return after @ (np.eye(2 * p) + first @ jacobian), (after @ first, second)
+
+
 def _square(name: str, value: Any, size: int | None = None) -> np.ndarray:
     """A finite square matrix, of ``size`` rows where that is given, or InputError; a number is one of one row."""
     x = np.atleast_2d(real_array(name, value))

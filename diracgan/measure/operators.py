@@ -18,6 +18,7 @@ from jax.flatten_util import ravel_pytree
 
 from ..game import Game, GameLike, Players
 from ..rules import Rule, float_vector
+from ..training import networks
 from ..training.games import MinibatchGame
 
 
@@ -185,6 +186,13 @@ def step_linear(rules: Rule, games: Game, players: Players, memory: Any) -> Any:
         return jax.linearize(step, start)[1]
 
     return jax.vmap(linear)(rules, games, players, memory)
+
+
+def games_of_runs(variant: Any, x_real: Any, z: Any) -> Game:
+    """The games of one variant's runs, each on its own samples, (S, n, ...), of ``x_real`` and ``z``."""
+    runs = len(x_real)
+    rest = {"mix": jnp.full(runs, 0.5), "jitter": jnp.zeros(runs)}
+    return Game(repeated(variant, runs), x_real, z, networks.critic, networks.generator, **rest)
 
 
 def repeated(tree: Any, runs: int) -> Any:
