@@ -255,7 +255,8 @@ def _prescribed_gamma(rows: np.ndarray, now: float, bears: float) -> np.ndarray:
 
 
 def _gamma(rows: np.ndarray, gamma: np.ndarray, now: float, bears: float) -> PrescribedNumber:
-    value, low, high = _numbers(gamma)
+    numbers = _numbers(gamma)
+    value = numbers[0]
     best_low, best_high = (None, None) if value is None else (value * _BEST[0], value * _BEST[1])
     kappa, steepest = rows[0, 3:]
     if value is None:
@@ -270,9 +271,7 @@ def _gamma(rows: np.ndarray, gamma: np.ndarray, now: float, bears: float) -> Pre
         if now * steepest > bears:
             text += "; now it overshoots"
     return PrescribedNumber(
-        value,
-        low,
-        high,
+        *numbers,
         "weight of 1/2 E |grad_x D|^2",
         "the strongest coupling and R1's steepest direction, at the current weights; the optimiser's step sizes stay "
         "as they are, which Adam's do only near the gamma that the weights were trained with",
@@ -286,15 +285,13 @@ def _gamma(rows: np.ndarray, gamma: np.ndarray, now: float, bears: float) -> Pre
 def _ratio(rows: np.ndarray) -> PrescribedNumber:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(rows[:, 0] > 0, 4.0 * _omega(rows) ** 2 / rows[:, 0] ** 2, np.nan)
-    value, low, high = _numbers(ratio)
-    if value is None:
+    numbers = _numbers(ratio)
+    if (value := numbers[0]) is None:
         text = "none: nothing damps the critic, so no ratio of rates does"
     else:
         text = f"lr_d / lr_g times {value:.3g} damps it critically without a change of the penalty"
     return PrescribedNumber(
-        value,
-        low,
-        high,
+        *numbers,
         "factor on lr_d / lr_g",
         "in place of gamma, not beside it; steps so small that the flow describes them",
         "measure again: damping should be 2 omega; the step's multipliers must stay inside the unit circle",
@@ -306,16 +303,15 @@ def _lazy(rows: np.ndarray, gamma: np.ndarray) -> PrescribedNumber:
     with np.errstate(divide="ignore", invalid="ignore"):
         bound = np.fmin(1.0 / (gamma * rows[:, 4]), 1.0 / _omega(rows))
         bound = np.where(gamma > 0, bound, np.nan)
-        value, low, high = _numbers(np.maximum(np.floor(bound), 1.0))
+        numbers = _numbers(np.maximum(np.floor(bound), 1.0))
+    value = numbers[0]
     text = "none: there is no gamma" if value is None else f"R1 on every {value:.0f}th critic step at most"
     if value == 1.0:
         text = (
             "R1 on every critic step: a rarer, stronger one would overshoot, or act less than once a radian"
         )
     return PrescribedNumber(
-        value,
-        low,
-        high,
+        *numbers,
         "critic steps",
         "plain steps on the penalty, whose largest curvature l is that of now: no overshoot, lazy gamma l <= 1, and "
         "one penalty at least a radian of the turn",
@@ -326,13 +322,12 @@ def _lazy(rows: np.ndarray, gamma: np.ndarray) -> PrescribedNumber:
 
 def _half_life(rows: np.ndarray, images: int | None) -> PrescribedNumber:
     with np.errstate(divide="ignore", invalid="ignore"):
-        value, low, high = _numbers(np.log(2.0) / _omega(rows) * (images or 1))
+        numbers = _numbers(np.log(2.0) / _omega(rows) * (images or 1))
+    value = numbers[0]
     unit = "iterations" if images is None else "images"
     text = "none: the players do not turn" if value is None else f"a half-life of {value:.3g} {unit}"
     return PrescribedNumber(
-        value,
-        low,
-        high,
+        *numbers,
         unit,
         "critical damping as above, where the players converge at the rate omega: the longest average no slower",
         "the averaged generator should be no worse than the raw one; a later, quieter run bears a longer average",
