@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -17,6 +16,7 @@ from typing import Any
 
 from .errors import InputError, reason, shown, unknown
 from .processes import is_alive
+from .records import json_object
 
 # machine, process, chance: a temporary file is called .NAME-OWNER.SUFFIX
 OWNER = r"(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}"
@@ -267,8 +267,11 @@ def _is_zarr(path: Path) -> bool:
 
 
 def _is_sweep(path: Path) -> bool:
-    try:
-        found = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
-        return str(found["attributes"]["schema"]).startswith("diracgan.sweep/")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return False
+    return str((zarr_attributes(path) or {}).get("schema")).startswith("diracgan.sweep/")
+
+
+def zarr_attributes(path: Path) -> dict[str, Any] | None:
+    """The attributes of a Zarr group, or None where there is none."""
+    found = json_object(path / "zarr.json") or {}
+    held = found.get("attributes")
+    return held if found.get("node_type") == "group" and isinstance(held, dict) else None

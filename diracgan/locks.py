@@ -13,6 +13,7 @@ from typing import Any
 
 from .errors import InputError, reason
 from .processes import is_alive
+from .records import json_object
 
 
 @contextlib.contextmanager
@@ -73,8 +74,8 @@ def _acquire(file: Path, given: str) -> int:
             kept = _hold(handle)
         except BlockingIOError:
             os.close(handle)
-            raise _in_use(file, given, _owner(file)) from None
-        if not kept and (owner := _owner(file)) is not None and not _dead(owner):
+            raise _in_use(file, given, json_object(file)) from None
+        if not kept and (owner := json_object(file)) is not None and not _dead(owner):
             os.close(handle)
             raise _in_use(file, given, owner)
         try:
@@ -116,15 +117,6 @@ def _hold(handle: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _owner(file: Path) -> dict[str, Any] | None:
-    """What a lock file says; None of one that nobody has filled in."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _dead(owner: dict[str, Any]) -> bool:

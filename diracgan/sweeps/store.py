@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..errors import InputError, OccupiedError, one_line
-from ..files import destination, path_of
+from ..files import destination, path_of, zarr_attributes
 from ..locks import locked_output
 from ..memory import check_memory
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SCHEMA = "diracgan.sweep/1"
-_ROOT = "zarr.json"
 _A_BEGINNING_TAKES_S = 60.0
 _LEFT_BY_A_KILL = "*.partial"  # what Zarr writes a chunk to before it gets its name
 
@@ -171,7 +170,7 @@ class Store:
         self.begun = False
         destination(self.given, [".zarr"], continues_sweep=True)
         for beginning in self.path.parent.glob(f".{glob.escape(self.path.stem)}-????????????.zarr"):
-            left = attributes(beginning) or {}  # by a process that was killed while it made it
+            left = zarr_attributes(beginning) or {}  # by a process that was killed while it made it
             if left.get("fingerprint") == self.layout.attrs["fingerprint"] and _old(beginning):
                 shutil.rmtree(beginning, ignore_errors=True)
         self.begun = self.path.exists() and any(self.path.iterdir())
@@ -181,7 +180,7 @@ class Store:
     # ------------------------------------------------------------ identity
 
     def _compare(self) -> None:
-        attrs = attributes(self.path)
+        attrs = zarr_attributes(self.path)
         if attrs is None or attrs.get("schema") != SCHEMA:
             raise InputError(
                 f"{self.given!r} exists and is not a sweep's store; allowed: a new name, or the same sweep's"
@@ -326,15 +325,6 @@ def _whole(given: str) -> Iterator[None]:
         raise InputError(
             f"{given!r} is damaged and cannot be read: {one_line(error)}; allowed: a whole store, or a new name"
         ) from error
-
-
-def attributes(path: Path) -> dict[str, Any] | None:
-    """The attributes of a Zarr group, or None where there is none."""
-    try:
-        found = json.loads((path / _ROOT).read_text(encoding="utf-8"))
-        return dict(found["attributes"]) if found["node_type"] == "group" else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
 
 
 def _old(path: Path) -> bool:

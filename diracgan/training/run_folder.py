@@ -21,6 +21,7 @@ import numpy as np
 from ..errors import InputError, OccupiedError, not_installed
 from ..files import OWNER, folder as writable, refusals, replacing, write_text
 from ..locks import locked
+from ..records import json_object
 from . import loss_file
 from .toml_tables import toml
 from .trainer import TrainState
@@ -237,11 +238,8 @@ def lines_until(path: Path, step: int) -> list[dict[str, Any]]:
 
 def ended(target: Path) -> tuple[str, str] | None:
     """How a run ended, its result and a sentence; None of one that goes on, or was stopped."""
-    try:
-        record = json.loads((target / RESULT).read_text(encoding="utf-8"))
-        return str(record["result"]), str(record["text"])
-    except (OSError, ValueError, RecursionError, LookupError, TypeError):
-        return None
+    record = json_object(target / RESULT) or {}
+    return (str(record["result"]), str(record["text"])) if {"result", "text"} <= record.keys() else None
 
 
 def restore(file: Path, like: TrainState, run: str) -> tuple[TrainState, int]:

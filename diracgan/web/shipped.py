@@ -7,9 +7,10 @@ they are not used, and the page is generated instead.
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
+
+from ..records import json_object
 
 PROGRAMS = Path(__file__).parent / "assets" / "programs.json"
 FILES = "DIRACGAN_EXPLORER_FILES"  # how the page's process learns which files the command line named
@@ -43,11 +44,8 @@ def shipped() -> dict[str, Any] | None:
         >>> known is None or "wgan-gp" in known["variants"]
         True
     """
-    try:
-        found = json.loads(PROGRAMS.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # it is missing or damaged
-        return None
-    return found if found["sources"] == digest() else None
+    found = json_object(PROGRAMS)
+    return found if found is not None and found["sources"] == digest() else None
 
 
 def digest() -> str:
