@@ -24,7 +24,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import InputError, listed, mapping, number, shown, unknown
 from ..parameters import Parametric, param, parameters
@@ -38,6 +38,7 @@ from .problems import PROBLEMS, Problem, problem
 from .toml_tables import read_table
 from .tricks import TRICKS, AuxiliaryClasses, Trick, trick
 
+T = TypeVar("T")
 DEVICES = ("auto", "cpu", "gpu", "tpu")
 _TABLES = ("variant", "rule", "problem", "networks", "tricks", "alarms")
 
@@ -175,16 +176,8 @@ def configure(
     Raises:
         InputError: for what does not exist or does not fit together.
     """
-    on = problem(problem_) if isinstance(problem_, str) else problem_
-    if not isinstance(on, Problem):
-        raise InputError(
-            f"{shown(problem_)} is not a problem; allowed: a name, or what dg.training.problem(...) returns"
-        )
-    losses = parse(variant) if isinstance(variant, str) else variant
-    if not isinstance(losses, Variant):
-        raise InputError(
-            f"{shown(variant)} is not a variant; allowed: a name, or what dg.variant(...) returns"
-        )
+    on = _made(problem_, Problem, problem, "a name, or what dg.training.problem(...) returns")
+    losses = _made(variant, Variant, parse, "a name, or what dg.variant(...) returns")
     built = _architecture(networks, losses, on)
     if chosen is None and isinstance(variant, str):
         chosen = chosen_in(variant)
@@ -192,12 +185,7 @@ def configure(
         own = {n: x for n, x in type(losses).for_networks.items() if n not in chosen}
         losses = with_values(losses, own)
     wanted = [tricks] if isinstance(tricks, (str, Trick)) else listed("tricks", tricks, "names, or tricks")
-    made = [trick(t) if isinstance(t, str) else t for t in wanted]
-    for t in made:
-        if not isinstance(t, Trick):
-            raise InputError(
-                f"{shown(t)} is not a trick; allowed: NAME[:k=v,...], or what tricks.trick(...) returns"
-            )
+    made = [_made(t, Trick, trick, "NAME[:k=v,...], or what tricks.trick(...) returns") for t in wanted]
     if built.condition == "acgan" and not any(isinstance(t, AuxiliaryClasses) for t in made):
         made.append(trick("acgan"))
     run = _training(training, on)
@@ -230,6 +218,14 @@ def configure(
         run,
         decays,
     )
+
+
+def _made(given: Any, kind: type[T], make: Callable[[str], T], allowed: str) -> T:
+    """What is given, made if it is a name."""
+    made = make(given) if isinstance(given, str) else given
+    if not isinstance(made, kind):
+        raise InputError(f"{shown(given)} is not a {kind.__name__.lower()}; allowed: {allowed}")
+    return made
 
 
 def _architecture(
@@ -273,10 +269,7 @@ def _moves(given: Any, kind: str, losses: Variant) -> Rule:
             both = ("lr_d", "lr_g") if "lr" in settings else ()  # lr is both players'
             settings = {n: x for n, x in _set(usual.hyperparameters).items() if n not in both} | settings
         return rule(name, **settings)
-    made = rule(given) if isinstance(given, str) else given
-    if not isinstance(made, Rule):
-        raise InputError(f"{shown(given)} is not a rule; allowed: a name, or what dg.rule(...) returns")
-    return made
+    return _made(given, Rule, rule, "a name, or what dg.rule(...) returns")
 
 
 def default_rule(kind: str, losses: Variant) -> Rule:
