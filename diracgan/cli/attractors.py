@@ -18,18 +18,16 @@ class BoxOptions:
     """Which starts are followed, and how far."""
 
     dim: Annotated[
-        int | None, option("--dim -d", "Dimension of the Dirac game; 1 by default.", metavar="D")
+        int | None, option("Dimension of the Dirac game; 1 by default.", metavar="D", short="-d")
     ] = None
     x0: DatumOption = None
-    box: Annotated[float, option("--box", "Half width of the box of starts; 2 by default.")] = 2.0
-    starts: Annotated[int, option("--starts", "How many starts; 100 by default.")] = 100
+    box: Annotated[float, option("Half width of the box of starts; 2 by default.")] = 2.0
+    starts: Annotated[int, option("How many starts; 100 by default.")] = 100
     steps: Annotated[
-        int, option("--steps -n", "Iterations, or steps of the flow, from each; 10000 by default.")
+        int, option("Iterations, or steps of the flow, from each; 10000 by default.", short="-n")
     ] = 10_000
-    step_size: Annotated[float | None, option("--step-size", "Step size of the flow; 0.02 by default.")] = (
-        None
-    )
-    seed: Annotated[int, option("--seed", "Seed of the random starts; 0 by default.")] = 0
+    step_size: Annotated[float | None, option("Step size of the flow; 0.02 by default.")] = None
+    seed: Annotated[int, option("Seed of the random starts; 0 by default.")] = 0
 
     def arguments(self) -> dict[str, Any]:
         """What ``attractors`` wants to know besides the game."""

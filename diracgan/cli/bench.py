@@ -9,12 +9,8 @@ from .layer import CommandResult, Table, option
 
 
 def command(
-    only: Annotated[
-        list[str] | None, option("--only", "Measure only this; repeatable.", metavar="NAME")
-    ] = None,
-    quick: Annotated[
-        bool, option("--quick", "A sixth of the trajectories: the cost of each call weighs more.")
-    ] = False,
+    only: Annotated[list[str] | None, option("Measure only this; repeatable.", metavar="NAME")] = None,
+    quick: Annotated[bool, option("A sixth of the trajectories: the cost of each call weighs more.")] = False,
 ) -> CommandResult:
     """Measure ensembles and spectra on this machine, beside the benchmarks' published figures.
 

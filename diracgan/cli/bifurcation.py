@@ -22,23 +22,19 @@ class BranchOptions:
     over: Annotated[
         list[str] | None,
         option(
-            "--over",
             "The parameter that varies, and its range; twice for curves in two parameters.",
             metavar="NAME=LOW:HIGH",
         ),
     ] = None
     switch: Annotated[
-        bool, option("--switch", "Follow what is born at branch points, flips and Neimark-Sacker points.")
+        bool, option("Follow what is born at branch points, flips and Neimark-Sacker points.")
     ] = False
     circles: Annotated[
-        bool,
-        option("--circles", "Follow the circle near --phi0, --theta0 on which both players turn (d >= 2)."),
+        bool, option("Follow the circle near --phi0, --theta0 on which both players turn (d >= 2).")
     ] = False
     period: Annotated[
         int | None,
-        option(
-            "--period", "Follow the orbit through --phi0, --theta0 that comes back after so many iterations."
-        ),
+        option("Follow the orbit through --phi0, --theta0 that comes back after so many iterations."),
     ] = None
 
     def axes(self, at: Any) -> list[str]:

@@ -15,10 +15,10 @@ def command(
     out: Annotated[
         str | None,
         written(
-            "--out -o", "Moving .gif, .mp4, or still .png, .pdf, .svg; NAME.gif by default.", "FILE", drawing
+            "Moving .gif, .mp4, or still .png, .pdf, .svg; NAME.gif by default.", "FILE", drawing, short="-o"
         ),
     ] = None,
-    every: Annotated[bool, option("--all", "Every card, each as NAME.gif.")] = False,
+    every: Annotated[bool, option("Every card, each as NAME.gif.", called="--all")] = False,
 ) -> CommandResult:
     """Draw a card to share: a published statement, the orbit that refutes it, what is true, and the command, in motion.
 

@@ -32,39 +32,32 @@ class ComparisonOptions:
     tier: Annotated[
         str,
         option(
-            "--tier",
-            "How long: 2 minutes, 20 minutes, or hours of a GPU; ci by default.",
-            metavar="ci|standard|full",
+            "How long: 2 minutes, 20 minutes, or hours of a GPU; ci by default.", metavar="ci|standard|full"
         ),
     ] = "ci"
-    seed0: Annotated[
-        int, option("--seed0", "The first seed, which all others follow; 0 by default.", metavar="N")
-    ] = 0
-    width: Annotated[
-        int | None, option("--width", "Units of a hidden layer; the tier's by default.", metavar="W")
-    ] = None
+    seed0: Annotated[int, option("The first seed, which all others follow; 0 by default.", metavar="N")] = 0
+    width: Annotated[int | None, option("Units of a hidden layer; the tier's by default.", metavar="W")] = (
+        None
+    )
     variant: Annotated[
         list[str] | None,
         option(
-            "--variant -v",
             "NAME[:k=v,...] or PATH.py:NAME[:k=v,...]; repeatable. The protocol's by default.",
             metavar="NAME",
             names="variant",
+            short="-v",
         ),
     ] = None
-    claim: Annotated[
-        list[str] | None, option("--claim", "A (with B), C or D only; repeatable.", metavar="A|B|C|D")
-    ] = None
+    claim: Annotated[list[str] | None, option("A (with B), C or D only; repeatable.", metavar="A|B|C|D")] = (
+        None
+    )
     parts: Annotated[
         str | None,
-        option(
-            "--parts", "Keep finished parts in this folder, and skip those that it holds.", metavar="FOLDER"
-        ),
+        option("Keep finished parts in this folder, and skip those that it holds.", metavar="FOLDER"),
     ] = None
     device: DeviceOption = "auto"
     images: Annotated[
-        str | None,
-        option("--images", "An IDX file (MNIST) for the full tier's convolutions.", metavar="FILE"),
+        str | None, option("An IDX file (MNIST) for the full tier's convolutions.", metavar="FILE")
     ] = None
 
     def arguments(self) -> dict[str, Any]:
@@ -82,15 +75,14 @@ class PublishOptions:
     """Where the comparison is written, and its figure."""
 
     format: Annotated[
-        str | None, option("--format", "How it is shown; markdown by default.", choices=("markdown", "json"))
+        str | None, option("How it is shown; markdown by default.", choices=("markdown", "json"))
     ] = None
     junit: JUnitOption = None
     out: Annotated[
         str | None, output("Write to this file in place of the screen: .md or .json.", endings(*_SUFFIXES))
     ] = None
     figure: Annotated[
-        str | None,
-        written("--figure", "Predicted against measured eigenvalues: .png, .pdf or .svg.", "FILE", picture),
+        str | None, written("Predicted against measured eigenvalues: .png, .pdf or .svg.", "FILE", picture)
     ] = None
     size: SizeOption = None
 

@@ -23,9 +23,11 @@ class VariedOptions:
             "What to vary: r1, lam, lr, lr_ratio, beta, n_critic, rate_ratio, ... of the variant or the rule.",
         ),
     ] = None
-    named: Annotated[str | None, option("--parameter", "PARAMETER, as an option.", metavar="NAME")] = None
-    low: Annotated[float | None, option("--low", "The least value searched.")] = None
-    high: Annotated[float | None, option("--high", "The largest value searched.")] = None
+    named: Annotated[str | None, option("PARAMETER, as an option.", metavar="NAME", called="--parameter")] = (
+        None
+    )
+    low: Annotated[float | None, option("The least value searched.")] = None
+    high: Annotated[float | None, option("The largest value searched.")] = None
 
     @property
     def name(self) -> str:
@@ -37,8 +39,7 @@ def command(
     game: GameOptions,
     varied: VariedOptions,
     amplitude: Annotated[
-        float | None,
-        option("--amplitude", "Find instead where the cycle of an adaptive rule has this largest |phi|."),
+        float | None, option("Find instead where the cycle of an adaptive rule has this largest |phi|.")
     ] = None,
     out: Annotated[
         str | None,

@@ -18,20 +18,14 @@ class LogOptions:
 
     panel: ClassVar[str] = "Log"
     column: Annotated[
-        list[str] | None,
-        option("--column", "A series to look at; repeatable; all by default.", metavar="NAME"),
+        list[str] | None, option("A series to look at; repeatable; all by default.", metavar="NAME")
     ] = None
     step: Annotated[
-        str | None,
-        option("--step", "The column that counts steps; by default step, iteration, ...", metavar="NAME"),
+        str | None, option("The column that counts steps; by default step, iteration, ...", metavar="NAME")
     ] = None
-    interval: Annotated[
-        float | None, option("--interval", "Steps from row to row, where no column counts them.")
-    ] = None
-    after: Annotated[float | None, option("--after", "Leave out the rows before this step.")] = None
-    series: Annotated[
-        bool, option("--series", "Only list the columns of the log and what each is read as.")
-    ] = False
+    interval: Annotated[float | None, option("Steps from row to row, where no column counts them.")] = None
+    after: Annotated[float | None, option("Leave out the rows before this step.")] = None
+    series: Annotated[bool, option("Only list the columns of the log and what each is read as.")] = False
 
 
 def command(
@@ -39,10 +33,10 @@ def command(
     rule: RuleOptions,
     log: LogOptions,
     file: Annotated[str, argument("FILE", "A log of any kind, or a folder that holds one.")],
-    dim: Annotated[int, option("--dim -d", "Dimension of the Dirac game; 1 by default.", metavar="D")] = 1,
+    dim: Annotated[int, option("Dimension of the Dirac game; 1 by default.", metavar="D", short="-d")] = 1,
     x0: DatumOption = None,
     h: Annotated[
-        float | None, option("--h", "Time per step; the critic's learning rate where no rule says it.")
+        float | None, option("Time per step; the critic's learning rate where no rule says it.")
     ] = None,
     out: Annotated[str | None, drawn_in("Draw the series and its spectrum")] = None,
 ) -> CommandResult:

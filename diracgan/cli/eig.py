@@ -14,9 +14,7 @@ def command(
     game: GameOptions,
     at: Annotated[
         str | None,
-        option(
-            "--at", "The point: d numbers of phi, then d of theta; (0, x0) by default.", metavar="PHI,THETA"
-        ),
+        option("The point: d numbers of phi, then d of theta; (0, x0) by default.", metavar="PHI,THETA"),
     ] = None,
 ) -> CommandResult:
     """Linearise at the equilibrium: eigenvalues of the flow, or multipliers of one iteration of a rule.

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from .. import plotting
 from ..errors import InputError
-from .layer import CommandResult, Table, drawn_in, option
-from .options import DECAY, AnyVariantOptions, RateOptions, RuleOptions, StartOptions, flag, given_in, vector
+from .layer import CommandResult, Table, drawn_in, flag, option
+from .options import DECAY, AnyVariantOptions, RateOptions, RuleOptions, StartOptions, given_in, vector
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,13 +17,14 @@ class AverageOptions:
     """Which averages, and of which orbit where no variant gives it."""
 
     omega: Annotated[
-        float | None, option("--omega", "Angular frequency per unit of time, where no variant gives it.")
+        float | None, option("Angular frequency per unit of time, where no variant gives it.")
     ] = None
-    h: Annotated[float | None, option("--h", "Time per step; the rule's by default.")] = None
-    decay: Annotated[str | None, option("--decay", "Decays, in [0, 1).", metavar="B,B")] = None
-    tau: Annotated[str | None, option("--tau", "Time constants of the flow's average.", metavar="T,T")] = None
+    h: Annotated[float | None, option("Time per step; the rule's by default.")] = None
+    decay: Annotated[str | None, option("Decays, in [0, 1).", metavar="B,B")] = None
+    tau: Annotated[str | None, option("Time constants of the flow's average.", metavar="T,T")] = None
     reduction: Annotated[
-        float | None, option("--reduce", "Find the decay that makes the orbit K times smaller.", metavar="K")
+        float | None,
+        option("Find the decay that makes the orbit K times smaller.", metavar="K", called="--reduce"),
     ] = None
 
     def arguments(self) -> dict[str, Any]:
@@ -41,10 +42,7 @@ def command(
     rates: RateOptions,
     rule: RuleOptions,
     average: AverageOptions,
-    out: Annotated[
-        str | None,
-        drawn_in("Draw the Bode curve with this orbit on it"),
-    ] = None,
+    out: Annotated[str | None, drawn_in("Draw the Bode curve with this orbit on it")] = None,
 ) -> CommandResult:
     """Show the gain of a weight average as a function of its decay, and find the decay for a wanted gain.
 

@@ -15,14 +15,11 @@ def command(
     rule: RuleOptions,
     dim: Annotated[
         int | None,
-        option("--dim -d", "Dimension of the formulas, 1 or 2; 1, or that of --x0, by default.", metavar="D"),
+        option("Dimension of the formulas, 1 or 2; 1, or that of --x0, by default.", metavar="D", short="-d"),
     ] = None,
     x0: DatumOption = None,
     format: Annotated[
-        str,
-        option(
-            "--format", "How it is written; text by default.", choices=("text", "latex", "markdown", "json")
-        ),
+        str, option("How it is written; text by default.", choices=("text", "latex", "markdown", "json"))
     ] = "text",
 ) -> CommandResult:
     """Print the losses, the field, its Jacobian and eigenvalues as formulas, and what is known to happen.

@@ -31,25 +31,24 @@ def _check_address(text: str) -> None:
 
 
 def command(
-    port: Annotated[int, option("--port", "The port; 0, a free one, by default.")] = 0,
+    port: Annotated[int, option("The port; 0, a free one, by default.")] = 0,
     file: Annotated[
         list[str] | None,
-        option("--file -f", "Offer the variants of this file too; repeatable.", metavar="FILE.py"),
+        option("Offer the variants of this file too; repeatable.", metavar="FILE.py", short="-f"),
     ] = None,
     host: Annotated[
-        str, option("--host", "Where it listens: this machine alone by default; 0.0.0.0 for its network too.")
+        str, option("Where it listens: this machine alone by default; 0.0.0.0 for its network too.")
     ] = "127.0.0.1",
     base_url: Annotated[
         str,
         option(
-            "--base-url",
             "The address at which a proxy, JupyterHub or a tunnel offers it.",
             metavar="URL",
             check=_check_address,
         ),
     ] = "",
     browser: Annotated[
-        bool, option("--browser/--no-browser", "Open the page (default), or only serve it.")
+        bool, option("Open the page (default), or only serve it.", called="--browser/--no-browser")
     ] = True,
 ) -> None:
     """Serve the explorer, on this machine alone by default, until Ctrl-C.

@@ -19,11 +19,10 @@ def _remove_if_empty(folder: Path) -> None:
 def command(
     out: Annotated[
         str,
-        option("--out -o", "The folder, figures by default; made if its parent exists.", metavar="FOLDER"),
+        option("The folder, figures by default; made if its parent exists.", metavar="FOLDER", short="-o"),
     ] = "figures",
     only: Annotated[
-        list[str] | None,
-        option("--only", "Draw this figure only; repeatable.", metavar="NAME", names="figure"),
+        list[str] | None, option("Draw this figure only; repeatable.", metavar="NAME", names="figure")
     ] = None,
     size: SizeOption = None,
 ) -> CommandResult:

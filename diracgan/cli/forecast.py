@@ -14,15 +14,15 @@ def command(
     run: Annotated[str, argument("RUN", "The folder of a run that `diracgan train` made.")],
     try_: Annotated[
         list[str] | None,
-        option("--try", "Another setting, e.g. lr=2e-3; repeatable.", metavar="NAME=VALUE,..."),
+        option("Another setting, e.g. lr=2e-3; repeatable.", metavar="NAME=VALUE,...", called="--try"),
     ] = None,
     critical: Annotated[
         list[str] | None,
-        option("--critical", "Find the value beyond which the run blows up; repeatable.", metavar="lr|beta1"),
+        option("Find the value beyond which the run blows up; repeatable.", metavar="lr|beta1"),
     ] = None,
-    steps: Annotated[int, option("--steps -n", "How many iterations ahead; 2500 by default.")] = 2500,
-    samples: Annotated[int, option("--samples", "Samples that are monitored; 256 by default.")] = 256,
-    seed: Annotated[int, option("--seed", "Seed of the minibatches; 0 by default.")] = 0,
+    steps: Annotated[int, option("How many iterations ahead; 2500 by default.", short="-n")] = 2500,
+    samples: Annotated[int, option("Samples that are monitored; 256 by default.")] = 256,
+    seed: Annotated[int, option("Seed of the minibatches; 0 by default.")] = 0,
     out: Annotated[str | None, drawn_in("Draw levels and spreads")] = None,
 ) -> CommandResult:
     """Say how far losses, logits and samples will spread over the next iterations, from a run's last checkpoint.

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
+from typer.models import OptionInfo
 
 from ..errors import InputError, OccupiedError, unknown
 from ..plotting.sizes import SIZES, Size, size_of
@@ -74,7 +75,6 @@ class CommandResult:
 
 
 def option(
-    flags: str,
     help: str,
     *,
     metavar: str | None = None,
@@ -82,33 +82,36 @@ def option(
     check: Callable[[str], object] | None = None,
     panel: str | None = None,
     names: str | None = None,
+    short: str = "",
+    called: str = "",
 ) -> Any:
-    """An option for a field or an argument of a command.
+    """An option for a field or an argument of a command, which is written like its name: ``--rate-d`` for rate_d.
 
     Args:
-        flags: how it is written, e.g. ``"--variant -v"``.
         help: one line.
         metavar: what it takes, where the type does not say it.
         choices: the words that are allowed, if only some are.
         check: what refuses a value, before anything is computed.
         panel: under which heading the help shows it, if not its group's.
         names: the kind of name that it takes, which shells then complete: "variant", "rule", ...
+        short: its short name, e.g. ``"-v"``.
+        called: how it is written, where that is another name than the field's, e.g. ``"--all"``.
 
     Example:
-        >>> option("--view", "What is drawn.", choices=("page", "critic")).metavar
+        >>> option("What is drawn.", choices=("page", "critic")).metavar
         'page|critic'
     """
-    written_as = flags.split()
 
-    def checked(value: Any) -> Any:
+    def checked(param: typer.CallbackParam, value: Any) -> Any:
         if value is not None and choices and value not in choices:
-            raise unknown(written_as[0].removeprefix("--"), value, choices)
+            raise unknown(param.opts[0].removeprefix("--"), value, choices)
         if value is not None and check is not None:
             check(value)
         return value
 
     return typer.Option(
-        *written_as,
+        ...,
+        *(called or short).split(),
         help=help,
         metavar=metavar or "|".join(choices) or None,
         show_default=False,
@@ -142,14 +145,14 @@ class FileOption:
     draws: bool = False
 
 
-def written(flags: str, help: str, metavar: str, check: Callable[[str], object]) -> FileOption:
+def written(help: str, metavar: str, check: Callable[[str], object], short: str = "") -> FileOption:
     """An option for a file besides the result; ``check`` refuses what cannot be written."""
-    return FileOption(option(flags, help, metavar=metavar, check=check, panel="Result"))
+    return FileOption(option(help, metavar=metavar, check=check, panel="Result", short=short))
 
 
 def output(help: str, check: Callable[[str], object], *, draws: bool = False) -> FileOption:
     """The option ``--out`` of a command: the file of its result, or with ``draws`` of its picture."""
-    return dataclasses.replace(written("--out -o", help, "FILE", check), draws=draws)
+    return dataclasses.replace(written(help, "FILE", check, short="-o"), draws=draws)
 
 
 def style_of(format: str | None, out: str | None, suffixes: Mapping[str, str], default: str) -> str:
@@ -193,20 +196,16 @@ def drawing(path: str) -> object:
 SizeOption = Annotated[
     str | None,
     option(
-        "--size",
         "Lay the picture out for a journal's column (85 mm), a page, a slide or a poster; .png at 200 dpi.",
         choices=tuple(SIZES),
         panel="Result",
     ),
 ]
-JUnitOption = Annotated[str | None, written("--junit", "Write JUnit XML too.", "FILE.xml", endings(".xml"))]
-OverwriteOption = Annotated[
-    bool, option("--overwrite", "Replace the results of another run there.", panel="Result")
-]
+JUnitOption = Annotated[str | None, written("Write JUnit XML too.", "FILE.xml", endings(".xml"))]
+OverwriteOption = Annotated[bool, option("Replace the results of another run there.", panel="Result")]
 # of a command that has no formats of its own
 _Format = Annotated[
-    str,
-    option("--format", "json prints one object and nothing else.", choices=("text", "json"), panel="Result"),
+    str, option("json prints one object and nothing else.", choices=("text", "json"), panel="Result")
 ]
 
 
@@ -282,18 +281,39 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
         say(name, answer, style)
 
     command.__doc__, command.__name__ = inspect.getdoc(function), function.__name__
-    command.__annotations__ = {key: hint for key, (_, hint) in single.items()}
+    command.__annotations__ = {key: _called(key, hint) for key, (_, hint) in single.items()}
     parameters = [
         inspect.Parameter(
             key,
             inspect.Parameter.KEYWORD_ONLY,
             default=inspect.Parameter.empty if default is dataclasses.MISSING else default,
-            annotation=hint,
+            annotation=command.__annotations__[key],
         )
-        for key, (default, hint) in single.items()
+        for key, (default, _) in single.items()
     ]
     command.__signature__ = inspect.Signature(parameters)
     return command
+
+
+def flag(name: str) -> str:
+    """How a command line writes a field's name.
+
+    Example:
+        >>> flag("rate_d")
+        '--rate-d'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
+def _called(name: str, hint: Any) -> Any:
+    """The option under its field's name, unless it has one of its own; a copy, since several fields may have it."""
+    kind, info = get_args(hint)
+    words = getattr(info, "param_decls", None) or ()
+    if not isinstance(info, OptionInfo) or any(word.startswith("--") for word in words):
+        return hint
+    info = copy.copy(info)
+    info.param_decls = flag(name), *words
+    return Annotated[kind, info]
 
 
 def _file_option(hint: Any) -> FileOption | None:

@@ -19,7 +19,7 @@ _TITLES = {
 
 def command(
     format: Annotated[
-        str, option("--format", "How it is shown; text by default.", choices=("text", "json", "markdown"))
+        str, option("How it is shown; text by default.", choices=("text", "json", "markdown"))
     ] = "text",
 ) -> CommandResult:
     """List the variants, penalties, rules, presets, problems and tricks, with their parameters and defaults.

@@ -18,8 +18,7 @@ def command(
     grid: GridOptions,
     out: Annotated[str | None, drawn_in("The picture")] = None,
     data: Annotated[
-        str | None,
-        option("--data", "Keep the sweep in this .zarr folder, and continue it.", metavar="FOLDER"),
+        str | None, option("Keep the sweep in this .zarr folder, and continue it.", metavar="FOLDER")
     ] = None,
     overwrite: OverwriteOption = False,
 ) -> CommandResult:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from ..errors import InputError, number
 from ..registry import merged, settings
-from .layer import argument, option
+from .layer import argument, flag, option
 
 if TYPE_CHECKING:
     from ..rules import Rule
@@ -24,24 +24,11 @@ def given_in(group: Any) -> dict[str, Any]:
     return {k: x for k, x in vars(group).items() if x is not None and x is not False and x != []}
 
 
-def flag(name: str) -> str:
-    """How an option is written.
-
-    Example:
-        >>> flag("rate_d")
-        '--rate-d'
-    """
-    return f"--{name.replace('_', '-')}"
-
-
-DatumOption = Annotated[str | None, option("--x0", "The datum; 0 by default.", metavar="A,B")]
+DatumOption = Annotated[str | None, option("The datum; 0 by default.", metavar="A,B")]
 DeviceOption = Annotated[
-    str | None,
-    option("--device", "Where networks run; auto, JAX's own choice, by default.", metavar="auto|cpu|gpu|tpu"),
+    str | None, option("Where networks run; auto, JAX's own choice, by default.", metavar="auto|cpu|gpu|tpu")
 ]
-EffortOption = Annotated[
-    float, option("--effort", "Factor on a verdict's budget of field evaluations; 1 by default.")
-]
+EffortOption = Annotated[float, option("Factor on a verdict's budget of field evaluations; 1 by default.")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,18 +36,17 @@ class VariantOptions:
     """Which variant, with which parameters, penalties and transforms."""
 
     panel: ClassVar[str] = "Variant"
-    variant: Annotated[str, option("--variant -v", _VARIANT, metavar="NAME", names="variant")]
-    c: Annotated[float | None, option("--c", "The variant's parameter c.")] = None
-    lam: Annotated[float | None, option("--lam", "The variant's parameter lam.")] = None
+    variant: Annotated[str, option(_VARIANT, metavar="NAME", names="variant", short="-v")]
+    c: Annotated[float | None, option("The variant's parameter c.")] = None
+    lam: Annotated[float | None, option("The variant's parameter lam.")] = None
     gamma: Annotated[
-        float | None,
-        option("--gamma", "The variant's parameter gamma; where it has none, the weight of R1, as --r1."),
+        float | None, option("The variant's parameter gamma; where it has none, the weight of R1, as --r1.")
     ] = None
-    l2: Annotated[float | None, option("--l2", "Add (l2/2) |phi|^2.")] = None
-    r1: Annotated[float | None, option("--r1", "Add (r1/2) |grad D|^2 at the datum.")] = None
+    l2: Annotated[float | None, option("Add (l2/2) |phi|^2.")] = None
+    r1: Annotated[float | None, option("Add (r1/2) |grad D|^2 at the datum.")] = None
     param: Annotated[
         list[str] | None,
-        option("--param -p", "Any parameter of the variant, or penalty; repeatable.", metavar="NAME=VALUE"),
+        option("Any parameter of the variant, or penalty; repeatable.", metavar="NAME=VALUE", short="-p"),
     ] = None
 
     def build(self) -> Variant:
@@ -77,7 +63,7 @@ class AnyVariantOptions(VariantOptions):
 
     # here it may be left out
     variant: Annotated[  # type: ignore[assignment]
-        str | None, option("--variant -v", _VARIANT, metavar="NAME", names="variant")
+        str | None, option(_VARIANT, metavar="NAME", names="variant", short="-v")
     ] = None
 
     def build_any(self, default: str | None = None) -> Variant | None:
@@ -131,13 +117,12 @@ class StartOptions:
 
     panel: ClassVar[str] = "Start"
     dim: Annotated[
-        int | None, option("--dim -d", "Dimension of the Dirac game, with the default start.", metavar="D")
+        int | None, option("Dimension of the Dirac game, with the default start.", metavar="D", short="-d")
     ] = None
     phi0: Annotated[
-        str | None,
-        option("--phi0", "The discriminator's (critic's) start, one number per axis.", metavar="A,B"),
+        str | None, option("The discriminator's (critic's) start, one number per axis.", metavar="A,B")
     ] = None
-    theta0: Annotated[str | None, option("--theta0", "The generator's start.", metavar="A,B")] = None
+    theta0: Annotated[str | None, option("The generator's start.", metavar="A,B")] = None
     x0: DatumOption = None
 
     def given(self) -> dict[str, Any]:
@@ -161,8 +146,8 @@ class RateOptions:
     """How fast each player moves in the flow."""
 
     panel: ClassVar[str] = "Flow"
-    rate_d: Annotated[float, option("--rate-d", "The critic's rate; 1 by default.")] = 1.0
-    rate_g: Annotated[float, option("--rate-g", "The generator's rate; 1 by default.")] = 1.0
+    rate_d: Annotated[float, option("The critic's rate; 1 by default.")] = 1.0
+    rate_g: Annotated[float, option("The generator's rate; 1 by default.")] = 1.0
 
     def arguments(self) -> dict[str, float]:
         """``rate_d`` and ``rate_g`` for the library."""
@@ -175,18 +160,16 @@ class RuleOptions:
 
     panel: ClassVar[str] = "Steps"
     rule: Annotated[
-        str | None,
-        option("--rule", "Take the steps of this rule; see `diracgan list`.", metavar="NAME", names="rule"),
+        str | None, option("Take the steps of this rule; see `diracgan list`.", metavar="NAME", names="rule")
     ] = None
-    lr: Annotated[float | None, option("--lr", "Learning rate of both players.")] = None
-    lr_d: Annotated[float | None, option("--lr-d", "The critic's, in place of --lr.")] = None
-    lr_g: Annotated[float | None, option("--lr-g", "The generator's, in place of --lr.")] = None
-    n_critic: Annotated[int | None, option("--n-critic", "Critic steps per iteration.")] = None
-    first: Annotated[str | None, option("--first", "Who moves first.", metavar="critic|generator")] = None
-    ema: Annotated[float | None, option("--ema", "Decay of the moving average, in [0, 1).")] = None
+    lr: Annotated[float | None, option("Learning rate of both players.")] = None
+    lr_d: Annotated[float | None, option("The critic's, in place of --lr.")] = None
+    lr_g: Annotated[float | None, option("The generator's, in place of --lr.")] = None
+    n_critic: Annotated[int | None, option("Critic steps per iteration.")] = None
+    first: Annotated[str | None, option("Who moves first.", metavar="critic|generator")] = None
+    ema: Annotated[float | None, option("Decay of the moving average, in [0, 1).")] = None
     rule_param: Annotated[
-        list[str] | None,
-        option("--rule-param -r", "Any parameter of the rule; repeatable.", metavar="NAME=VALUE"),
+        list[str] | None, option("Any parameter of the rule; repeatable.", metavar="NAME=VALUE", short="-r")
     ] = None
 
     def settings(self) -> dict[str, Any]:
@@ -242,16 +225,12 @@ class FlowOptions:
     """How the flow is integrated."""
 
     panel: ClassVar[str] = "Flow"
-    t1: Annotated[float | None, option("--t1 -T", "End time; 40 by default.")] = None
-    ema_tau: Annotated[float | None, option("--ema-tau", "Time constant of the moving average.")] = None
-    solver: Annotated[
-        str | None, option("--solver", "tsit5, dopri5, ..., RK45, LSODA, ...", metavar="NAME")
-    ] = None
-    rtol: Annotated[float | None, option("--rtol", "Relative tolerance; 1e-9 by default.")] = None
-    atol: Annotated[float | None, option("--atol", "Absolute tolerance; 1e-12 by default.")] = None
-    backend: Annotated[
-        str | None, option("--backend", "Which engine integrates.", metavar="diffrax|scipy")
-    ] = None
+    t1: Annotated[float | None, option("End time; 40 by default.", short="-T")] = None
+    ema_tau: Annotated[float | None, option("Time constant of the moving average.")] = None
+    solver: Annotated[str | None, option("tsit5, dopri5, ..., RK45, LSODA, ...", metavar="NAME")] = None
+    rtol: Annotated[float | None, option("Relative tolerance; 1e-9 by default.")] = None
+    atol: Annotated[float | None, option("Absolute tolerance; 1e-12 by default.")] = None
+    backend: Annotated[str | None, option("Which engine integrates.", metavar="diffrax|scipy")] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -259,8 +238,8 @@ class StepOptions:
     """How many steps, and which are kept."""
 
     panel: ClassVar[str] = "Steps"
-    steps: Annotated[int | None, option("--steps -n", "Number of iterations; 200 by default.")] = None
-    every: Annotated[int | None, option("--every", "Keep every k-th iteration; 1 by default.")] = None
+    steps: Annotated[int | None, option("Number of iterations; 200 by default.", short="-n")] = None
+    every: Annotated[int | None, option("Keep every k-th iteration; 1 by default.")] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -269,11 +248,10 @@ class NoiseOptions:
 
     panel: ClassVar[str] = "Noise"
     sde: Annotated[
-        str | None,
-        option("--sde", "Variance of the minibatch noise, one for all or 2d of them.", metavar="S"),
+        str | None, option("Variance of the minibatch noise, one for all or 2d of them.", metavar="S")
     ] = None
-    sde_step: Annotated[float | None, option("--sde-step", "Learning rate h of the SDE.", metavar="H")] = None
-    seed: Annotated[int, option("--seed", "Seed of the random numbers; 0 by default.")] = 0
+    sde_step: Annotated[float | None, option("Learning rate h of the SDE.", metavar="H")] = None
+    seed: Annotated[int, option("Seed of the random numbers; 0 by default.")] = 0
 
     def given(self) -> dict[str, Any]:
         """What was asked for, by the library's names."""

@@ -11,19 +11,15 @@ def command(
     variant: Annotated[
         list[str] | None,
         option(
-            "--variant -v",
             "A variant to choose from, NAME[:k=v,...] or PATH.py:NAME; repeatable. All by default.",
             metavar="NAME",
             names="variant",
+            short="-v",
         ),
     ] = None,
     rule: Annotated[
         list[str] | None,
-        option(
-            "--rule",
-            "A rule of your own beside the registered ones, PATH.py:NAME; repeatable.",
-            metavar="NAME",
-        ),
+        option("A rule of your own beside the registered ones, PATH.py:NAME; repeatable.", metavar="NAME"),
     ] = None,
     out: Annotated[str, output("The page, .html; page.html by default.", endings(".html"))] = "page.html",
 ) -> CommandResult:

@@ -36,7 +36,6 @@ class PictureOptions:
     view: Annotated[
         str,
         option(
-            "--view",
             "The usual page, by default; the discriminator's (critic's) line with the fake sample (d = 1); the path in "
             "space (d = 3).",
             choices=VIEWS,
@@ -45,12 +44,12 @@ class PictureOptions:
     verdict: Annotated[
         bool | None,
         option(
-            "--verdict/--no-verdict",
             "Title the picture with the verdict (seconds more); by default unless eigenvalues predict the run.",
+            called="--verdict/--no-verdict",
         ),
     ] = None
     size: SizeOption = None
-    show: Annotated[bool, option("--show", "Open a window as well.")] = False
+    show: Annotated[bool, option("Open a window as well.")] = False
 
 
 def command(variant: VariantOptions, motion: MotionOptions, picture: PictureOptions) -> CommandResult:

@@ -15,13 +15,13 @@ def command(
         list[str] | None,
         argument("NAME...", "Losses beside the known ones: PATH.py:NAME, NAME:k=v,...", names="variant"),
     ] = None,
-    alone: Annotated[bool, option("--alone", "Only these, without the known ones.")] = False,
-    lr: Annotated[float, option("--lr", "The rules' learning rate; 0.1 by default.")] = 0.1,
+    alone: Annotated[bool, option("Only these, without the known ones.")] = False,
+    lr: Annotated[float, option("The rules' learning rate; 0.1 by default.")] = 0.1,
     dim: Annotated[
-        int, option("--dim -d", "Dimension of the Dirac game, 1 to 8; 1 by default.", metavar="D")
+        int, option("Dimension of the Dirac game, 1 to 8; 1 by default.", metavar="D", short="-d")
     ] = 1,
     out: Annotated[
-        str, written("--out -o", "The sheet, A2: .svg, .pdf or .png; poster.pdf by default.", "FILE", picture)
+        str, written("The sheet, A2: .svg, .pdf or .png; poster.pdf by default.", "FILE", picture, short="-o")
     ] = "poster.pdf",
 ) -> CommandResult:
     """Draw every loss as a flow and under simultaneous, alternating and Adam steps, coloured by its verdict.

@@ -10,8 +10,8 @@ from .layer import CommandResult, Table, argument, option
 
 def command(
     run: Annotated[str, argument("RUN", "The folder of a run that `diracgan train` made.")],
-    batches: Annotated[int, option("--batches", "How many minibatches are measured; 50 by default.")] = 50,
-    seed: Annotated[int, option("--seed", "Seed of the bootstrap over minibatches; 0 by default.")] = 0,
+    batches: Annotated[int, option("How many minibatches are measured; 50 by default.")] = 50,
+    seed: Annotated[int, option("Seed of the bootstrap over minibatches; 0 by default.")] = 0,
 ) -> CommandResult:
     """Say which R1, learning rates, lazy interval and weight average suit a run, from its game at its last weights.
 

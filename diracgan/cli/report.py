@@ -29,31 +29,26 @@ class EntryOptions:
         ),
     ] = None
     file: Annotated[
-        list[str] | None,
-        option("--file -f", "Every variant of this file; repeatable.", metavar="FILE.py"),
+        list[str] | None, option("Every variant of this file; repeatable.", metavar="FILE.py", short="-f")
     ] = None
     rule: Annotated[
         list[str] | None,
         option(
-            "--rule",
             "Rules beside the flow, NAME[:k=v,...]; repeatable, or separated by spaces in one; `none` for the flow "
             "alone; simultaneous and alternating by default.",
             metavar="NAME",
             names="rule",
         ),
     ] = None
-    x0: Annotated[float, option("--x0", "The datum, the same in every entry; 0 by default.")] = 0.0
+    x0: Annotated[float, option("The datum, the same in every entry; 0 by default.")] = 0.0
     verdicts: Annotated[
-        str,
-        option(
-            "--verdicts", "For which motions to give a verdict; the flow by default.", metavar="flow|all|none"
-        ),
+        str, option("For which motions to give a verdict; the flow by default.", metavar="flow|all|none")
     ] = "flow"
     effort: Annotated[
-        float | None, option("--effort", "Factor on a verdict's budget of field evaluations; low by default.")
+        float | None, option("Factor on a verdict's budget of field evaluations; low by default.")
     ] = None
     jobs: Annotated[
-        int | None, option("--jobs -j", "How many processes work; two by default where there are two cores.")
+        int | None, option("How many processes work; two by default where there are two cores.", short="-j")
     ] = None
 
     def report(self) -> dict[str, Any]:
@@ -96,16 +91,14 @@ class GateOptions:
     """What the report must hold."""
 
     baseline: Annotated[
-        str | None, option("--baseline", "Fail where a row differs from this report.", metavar="FILE.json")
+        str | None, option("Fail where a row differs from this report.", metavar="FILE.json")
     ] = None
     tolerance: Annotated[
-        float,
-        option("--tolerance", "Relative tolerance of eigenvalues against the baseline; 1e-6 by default."),
+        float, option("Relative tolerance of eigenvalues against the baseline; 1e-6 by default.")
     ] = 1e-6
     fail_on: Annotated[
         list[str] | None,
         option(
-            "--fail-on",
             "Fail on these statuses or verdicts: unstable, marginal, diverges, limit-cycle, ...",
             metavar="WORD,...",
         ),
@@ -129,12 +122,9 @@ def command(
         output("Write to this file in place of the screen: .txt, .md, .json or .xml.", endings(*_SUFFIXES)),
     ] = None,
     format: Annotated[
-        str | None,
-        option("--format", "How it is shown; table by default.", choices=tuple(_SUFFIXES.values())),
+        str | None, option("How it is shown; table by default.", choices=tuple(_SUFFIXES.values()))
     ] = None,
-    schema: Annotated[
-        bool, option("--schema", "Print the JSON schema of the report and nothing else.")
-    ] = False,
+    schema: Annotated[bool, option("Print the JSON schema of the report and nothing else.")] = False,
 ) -> CommandResult:
     """Report on variants as flows and under rules, in d = 1 and d = 2: one table, and a gate for CI.
 

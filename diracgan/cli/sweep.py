@@ -24,34 +24,22 @@ class RunOptions:
     """How long the players are followed, and how."""
 
     panel: ClassVar[str] = "Runs"
-    t1: Annotated[float | None, option("--t1 -T", "End time; 200 by default.")] = None
-    dt: Annotated[float | None, option("--dt", "Step size of a flow (rk4); 0.01 by default.")] = None
-    steps: Annotated[int | None, option("--steps -n", "Number of iterations; 2000 by default.")] = None
+    t1: Annotated[float | None, option("End time; 200 by default.", short="-T")] = None
+    dt: Annotated[float | None, option("Step size of a flow (rk4); 0.01 by default.")] = None
+    steps: Annotated[int | None, option("Number of iterations; 2000 by default.", short="-n")] = None
     method: Annotated[
         str | None,
-        option(
-            "--method",
-            "How a flow is integrated; rk4 by default, tsit5 with --adaptive.",
-            metavar="rk4|tsit5",
-        ),
+        option("How a flow is integrated; rk4 by default, tsit5 with --adaptive.", metavar="rk4|tsit5"),
     ] = None
-    adaptive: Annotated[bool, option("--adaptive", "Adapt the steps of a flow to its tolerances.")] = False
-    rtol: Annotated[float | None, option("--rtol", "Relative tolerance of --adaptive; 1e-6 by default.")] = (
-        None
-    )
-    atol: Annotated[float | None, option("--atol", "Absolute tolerance of --adaptive; 1e-9 by default.")] = (
-        None
-    )
+    adaptive: Annotated[bool, option("Adapt the steps of a flow to its tolerances.")] = False
+    rtol: Annotated[float | None, option("Relative tolerance of --adaptive; 1e-6 by default.")] = None
+    atol: Annotated[float | None, option("Absolute tolerance of --adaptive; 1e-9 by default.")] = None
     dtype: Annotated[
-        str | None, option("--dtype", "Precision of the runs; float64 by default.", metavar="float64|float32")
+        str | None, option("Precision of the runs; float64 by default.", metavar="float64|float32")
     ] = None
-    escape: Annotated[float | None, option("--escape", "Radius of escape; 1000 by default.")] = None
-    ball: Annotated[
-        float | None, option("--ball", "Radius of arrival at the equilibrium; 1e-3 by default.")
-    ] = None
-    ema_tau: Annotated[
-        float | None, option("--ema-tau", "Time constant of the moving average, for ema_gain.")
-    ] = None
+    escape: Annotated[float | None, option("Radius of escape; 1000 by default.")] = None
+    ball: Annotated[float | None, option("Radius of arrival at the equilibrium; 1e-3 by default.")] = None
+    ema_tau: Annotated[float | None, option("Time constant of the moving average, for ema_gain.")] = None
     effort: EffortOption = 1.0
 
 
@@ -61,14 +49,13 @@ class WorkOptions:
 
     panel: ClassVar[str] = "Computation"
     chunk: Annotated[
-        int | None, option("--chunk", "How many points are computed and stored at a time.", metavar="POINTS")
+        int | None, option("How many points are computed and stored at a time.", metavar="POINTS")
     ] = None
-    devices: Annotated[
-        int | None, option("--devices", "Cores or GPUs of this machine; all by default.", metavar="N")
-    ] = None
+    devices: Annotated[int | None, option("Cores or GPUs of this machine; all by default.", metavar="N")] = (
+        None
+    )
     scheduler: Annotated[
-        str | None,
-        option("--scheduler", "Let the workers of a Dask cluster compute.", metavar="tcp://HOST:PORT"),
+        str | None, option("Let the workers of a Dask cluster compute.", metavar="tcp://HOST:PORT")
     ] = None
 
 
@@ -79,12 +66,11 @@ class GridOptions:
     run: RunOptions
     work: WorkOptions
     axes: Annotated[
-        list[str] | None,
-        argument("NAME=GRID...", "The axes: gamma=0:2:201 lr=log:1e-3:1:50 n_critic=1,2,5."),
+        list[str] | None, argument("NAME=GRID...", "The axes: gamma=0:2:201 lr=log:1e-3:1:50 n_critic=1,2,5.")
     ] = None
-    over: Annotated[
-        list[str] | None, option("--over", "An axis, as an option; repeatable.", metavar="NAME=GRID")
-    ] = None
+    over: Annotated[list[str] | None, option("An axis, as an option; repeatable.", metavar="NAME=GRID")] = (
+        None
+    )
 
     def grids(self) -> dict[str, Any]:
         """Name -> values of every axis."""
@@ -105,9 +91,9 @@ class StoreOptions:
     out: Annotated[
         str | None,
         option(
-            "--out -o",
             "A .zarr folder, written chunk by chunk; the same command continues where it was stopped.",
             metavar="FOLDER",
+            short="-o",
         ),
     ] = None
     overwrite: OverwriteOption = False
@@ -141,10 +127,10 @@ def command(
     quantity: Annotated[
         list[str] | None,
         option(
-            "--quantity -q",
             "What is computed at every point; margin by default; PATH.py:FUNCTION for your own.",
             metavar="NAME,...",
             names="quantity",
+            short="-q",
         ),
     ] = None,
 ) -> CommandResult:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from ..errors import InputError
 from ..progress import Progress, progress
 from ..registry import merged
-from .layer import CommandResult, OverwriteOption, argument, make_room, option, tell
-from .options import DECAY, AnyVariantOptions, DeviceOption, RuleOptions, assignments, flag, given_in, vector
+from .layer import CommandResult, OverwriteOption, argument, flag, make_room, option, tell
+from .options import DECAY, AnyVariantOptions, DeviceOption, RuleOptions, assignments, given_in, vector
 
 if TYPE_CHECKING:
     from ..training.config import RunConfig
@@ -25,17 +25,16 @@ class NetworkOptions:
     networks: Annotated[
         list[str] | None,
         option(
-            "--networks -N",
             "kind=mlp|dcgan, width, depth, width_d, depth_d, norm_d, norm_g, activation_d, activation_g, "
             "dropout_d, dropout_g, minibatch, condition, labels_g, skip_z, kernel, pool_d; repeatable.",
             metavar="NAME=VALUE",
+            short="-N",
         ),
     ] = None
-    width: Annotated[int | None, option("--width", "Units of a layer, or channels; 64 by default.")] = None
+    width: Annotated[int | None, option("Units of a layer, or channels; 64 by default.")] = None
     trick: Annotated[
         list[str] | None,
         option(
-            "--trick",
             "instance-noise, flip-labels, clip-gradient, ...; repeatable. An unknown name lists them.",
             metavar="NAME[:k=v,...]",
             names="trick",
@@ -54,27 +53,24 @@ class TrainingRunOptions:
 
     panel: ClassVar[str] = "Run"
     steps: Annotated[
-        int | None, option("--steps -n", "Number of iterations; 1000 by default, 5000 on ring8 and grid25.")
+        int | None, option("Number of iterations; 1000 by default, 5000 on ring8 and grid25.", short="-n")
     ] = None
     batch: Annotated[
-        int | None, option("--batch", "Samples in a minibatch; 128 by default, 256 on ring8 and grid25.")
+        int | None, option("Samples in a minibatch; 128 by default, 256 on ring8 and grid25.")
     ] = None
-    seed: Annotated[int | None, option("--seed", "Seed of the weights and of all draws; 0 by default.")] = (
-        None
-    )
+    seed: Annotated[int | None, option("Seed of the weights and of all draws; 0 by default.")] = None
     seeds: Annotated[
-        int | None, option("--seeds", "How many runs at once, with seeds from --seed on; 1 by default.")
+        int | None, option("How many runs at once, with seeds from --seed on; 1 by default.")
     ] = None
     dtype: Annotated[
-        str | None,
-        option("--dtype", "Precision of the run; float32 by default.", metavar="float32|float64|bfloat16"),
+        str | None, option("Precision of the run; float32 by default.", metavar="float32|float64|bfloat16")
     ] = None
     device: DeviceOption = None
     devices: Annotated[
-        int | None, option("--devices", "How many devices share a minibatch; 1 by default.", metavar="N")
+        int | None, option("How many devices share a minibatch; 1 by default.", metavar="N")
     ] = None
     pretrain: Annotated[
-        int | None, option("--pretrain", "Iterations of the critic alone before the first; 0 by default.")
+        int | None, option("Iterations of the critic alone before the first; 0 by default.")
     ] = None
 
 
@@ -84,30 +80,22 @@ class KeepOptions:
 
     panel: ClassVar[str] = "What is kept"
     log_every: Annotated[
-        int | None,
-        option("--log-every", "Iterations between lines of metrics; a 20th of the run by default."),
+        int | None, option("Iterations between lines of metrics; a 20th of the run by default.")
     ] = None
     sample_every: Annotated[
-        int | None, option("--sample-every", "Iterations between sample grids; a 10th of the run by default.")
+        int | None, option("Iterations between sample grids; a 10th of the run by default.")
     ] = None
     save_every: Annotated[
-        int | None, option("--save-every", "Iterations between checkpoints; a 10th of the run by default.")
+        int | None, option("Iterations between checkpoints; a 10th of the run by default.")
     ] = None
-    walks: Annotated[
-        bool, option("--walks", "Draw samples on paths from one z to another beside each grid.")
-    ] = False
-    filters: Annotated[
-        bool, option("--filters", "Draw the filters of the critic's first layer beside each grid.")
-    ] = False
-    tensorboard: Annotated[
-        bool | None, option("--tensorboard", "Write the metrics for TensorBoard as well.")
-    ] = None
+    walks: Annotated[bool, option("Draw samples on paths from one z to another beside each grid.")] = False
+    filters: Annotated[bool, option("Draw the filters of the critic's first layer beside each grid.")] = False
+    tensorboard: Annotated[bool | None, option("Write the metrics for TensorBoard as well.")] = None
     truncation: Annotated[
-        float | None, option("--truncation", "Redraw z that lies beyond this when samples are generated.")
+        float | None, option("Redraw z that lies beyond this when samples are generated.")
     ] = None
     truncate: Annotated[
-        str | None,
-        option("--truncate", "What of z must not lie beyond --truncation.", metavar="entries|norm"),
+        str | None, option("What of z must not lie beyond --truncation.", metavar="entries|norm")
     ] = None
 
 
@@ -130,17 +118,13 @@ class TrainingOptions:
         ),
     ] = None
     averages: Annotated[
-        str | None,
-        option("--averages", "Decays of averages of the generator's weights.", metavar="0.999,0.9999"),
+        str | None, option("Decays of averages of the generator's weights.", metavar="0.999,0.9999")
     ] = None
-    no_warmup: Annotated[
-        bool, option("--no-warmup", "Give these averages their full memory from the start.")
-    ] = False
-    mean: Annotated[bool, option("--mean", "Keep the plain mean of the weights as well.")] = False
+    no_warmup: Annotated[bool, option("Give these averages their full memory from the start.")] = False
+    mean: Annotated[bool, option("Keep the plain mean of the weights as well.")] = False
     alarm: Annotated[
         list[str] | None,
         option(
-            "--alarm",
             "When a run is stopped: critic_zero, patience, blow_up, falling, mode_loss; on=false never stops it.",
             metavar="NAME=VALUE",
         ),
@@ -165,25 +149,17 @@ class TrainingOptions:
 class AgainOptions:
     """A run whose config.toml exists already."""
 
-    config: Annotated[str | None, option("--config", "Repeat the run of a config.toml.", metavar="FILE")] = (
-        None
-    )
-    resume: Annotated[bool, option("--resume", "Continue the run in --out; --steps may ask for more.")] = (
-        False
-    )
+    config: Annotated[str | None, option("Repeat the run of a config.toml.", metavar="FILE")] = None
+    resume: Annotated[bool, option("Continue the run in --out; --steps may ask for more.")] = False
     trust: Annotated[
-        bool,
-        option(
-            "--trust",
-            "Run the loss in a Python file or module that the config of --config or --resume names.",
-        ),
+        bool, option("Run the loss in a Python file or module that the config of --config or --resume names.")
     ] = False
 
 
 def command(
     options: TrainingOptions,
     again: AgainOptions,
-    out: Annotated[str, option("--out -o", "The run's folder; run by default.", metavar="FOLDER")] = "run",
+    out: Annotated[str, option("The run's folder; run by default.", metavar="FOLDER", short="-o")] = "run",
     overwrite: OverwriteOption = False,
 ) -> CommandResult:
     """Train a small GAN and keep config, metrics, sample grids and checkpoints in a folder.

@@ -20,8 +20,7 @@ def command(
         ),
     ] = None,
     over: Annotated[
-        list[str] | None,
-        option("--over", "A parameter, as an option; repeatable.", metavar="NAME[=LOW:HIGH]"),
+        list[str] | None, option("A parameter, as an option; repeatable.", metavar="NAME[=LOW:HIGH]")
     ] = None,
 ) -> CommandResult:
     """Find the values of the named parameters at which small perturbations decay fastest.

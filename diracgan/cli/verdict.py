@@ -13,10 +13,7 @@ from .options import EffortOption, GameOptions, complex_words
 def command(
     game: GameOptions,
     effort: EffortOption = 1.0,
-    out: Annotated[
-        str | None,
-        drawn_in("Draw the radius over time with the law found"),
-    ] = None,
+    out: Annotated[str | None, drawn_in("Draw the radius over time with the law found")] = None,
 ) -> CommandResult:
     """Say what truly happens from a start, even where eigenvalues say nothing.
 

@@ -17,8 +17,8 @@ from .options import AnyVariantOptions
 def command(
     variant: AnyVariantOptions,
     path: Annotated[str, argument("PATH", "A log of any kind, or a folder that holds one.")],
-    pause: Annotated[float, option("--pause", "Seconds between two looks; 5 by default.")] = 5.0,
-    once: Annotated[bool, option("--once", "Look once and end.")] = False,
+    pause: Annotated[float, option("Seconds between two looks; 5 by default.")] = 5.0,
+    once: Annotated[bool, option("Look once and end.")] = False,
 ) -> CommandResult:
     """Follow a growing training log: one line for each regime, with its evidence; Ctrl-C ends it with a summary.
 

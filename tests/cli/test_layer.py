@@ -31,7 +31,7 @@ from diracgan.cli.layer import CommandResult, Table, option
 from diracgan.cli.options import GameOptions, headline
 
 
-def command(game: GameOptions, twice: Annotated[bool, option("--twice", "Halve twice.")] = False) -> CommandResult:
+def command(game: GameOptions, twice: Annotated[bool, option("Halve twice.")] = False) -> CommandResult:
     """Halve the margin.
 
     Example: diracgan half --variant ns --r1 0.4
