@@ -186,10 +186,15 @@ def _pushes(system: DiracSystem, y: Array, regime: Regime, k: int) -> bool:
 
 def _stands(system: DiracSystem, y: Array, regime: Regime, normal: np.ndarray, beside: float) -> bool:
     """Whether the speed through a surface vanishes a little further on along the motion too: it is not only touched."""
+    along = _ahead(system, y, regime)
+    return abs(float(normal @ np.asarray(flow_in(system, along, regime)))) * _VANISHES < beside
+
+
+def _ahead(system: DiracSystem, y: Array, regime: Regime) -> np.ndarray | Array:
+    """A little further on along the motion."""
     v = np.asarray(flow_in(system, y, regime))
     speed = float(np.max(np.abs(v)))
-    along = y + (_OFF[0] * size_of(system, y) / speed) * v if speed > 0 else y
-    return abs(float(normal @ np.asarray(flow_in(system, along, regime)))) * _VANISHES < beside
+    return y + (_OFF[0] * size_of(system, y) / speed) * v if speed > 0 else y
 
 
 _OFF = (1e-7, 1e-9)  # of the state: how far beside a surface the field is looked at
@@ -349,9 +354,7 @@ def _as_it_stands(system: DiracSystem, y: Array, regime: Regime, flat: np.ndarra
     """
     if not np.any(flat) or regime.sliding:
         return regime
-    v = np.asarray(flow_in(system, y, regime))
-    speed = float(np.max(np.abs(v)))
-    ahead = y + (_OFF[0] * size_of(system, y) / speed) * v if speed > 0 else y
+    ahead = _ahead(system, y, regime)
     wanted = np.asarray(natural(system, ahead)[1])
 
     def miss(modes: np.ndarray) -> float:

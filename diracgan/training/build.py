@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +19,7 @@ from .classifier import train_classifier
 from .config import RunConfig
 from .games import game as one_game
 from .problems import Problem
-from .trainer import TrainingSetup, TrainState, begin, convolutional, stack
+from .trainer import TrainingSetup, TrainState, begin, convolutional, on_every_device, stack
 
 
 def start(made: RunConfig, players: Players | None = None) -> tuple[TrainingSetup, TrainState]:
@@ -64,10 +63,7 @@ def start(made: RunConfig, players: Players | None = None) -> tuple[TrainingSetu
         )
     states = [begin(setup, p, config.seed + k, config.pretrain) for k, p in enumerate(both)]
     state = states[0] if config.seeds == 1 else stack(states)
-    if setup.mesh is not None:
-        whole = jax.sharding.NamedSharding(setup.mesh, jax.sharding.PartitionSpec())
-        setup, state = (eqx.filter_shard(x, whole) for x in (setup, state))
-    return setup, state
+    return on_every_device(setup.mesh, (setup, state))
 
 
 def _references(made: RunConfig, on: Problem, key: Array) -> tuple[Array | None, Array | None]:

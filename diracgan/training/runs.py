@@ -16,9 +16,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
-import jax
-
 from ..errors import InputError, callback, instance, one_of
 from ..files import path_of, refusals
 from ..game import Players
@@ -45,6 +42,7 @@ from .run_folder import (
     write_config,
 )
 from .toml_tables import read_table
+from .trainer import on_every_device
 
 _KEPT = "what is there is kept: continue with --resume (or resume)"
 
@@ -254,9 +252,7 @@ def load_run(folder: str | os.PathLike[str], which: str = "last", *, trust: bool
 def _restored(config: RunConfig, target: Path, which: str) -> Run:
     setup, like = start(config)
     state, step = restore(target / "checkpoints" / f"{which}.eqx", like, identity(config.table()))
-    if setup.mesh is not None:
-        whole = jax.sharding.NamedSharding(setup.mesh, jax.sharding.PartitionSpec())
-        state = eqx.filter_shard(state, whole)
+    state = on_every_device(setup.mesh, state)
     return Run(config, setup, state, lines_until(target / METRICS, step), folder=target)
 
 

@@ -123,6 +123,11 @@ def game(
     )
 
 
+def on_every_device(mesh: Mesh | None, tree: Any) -> Any:
+    """Arrays whole on each of several devices, or as they are on one."""
+    return tree if mesh is None else eqx.filter_shard(tree, NamedSharding(mesh, PartitionSpec()))
+
+
 def _key(seed: Array, number: Any) -> Array:
     return jax.random.fold_in(jax.random.key(seed), number)
 
