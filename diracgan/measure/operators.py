@@ -191,8 +191,10 @@ def step_linear(rules: Rule, games: Game, players: Players, memory: Any) -> Any:
 def games_of_runs(variant: Any, x_real: Any, z: Any) -> Game:
     """The games of one variant's runs, each on its own samples, (S, n, ...), of ``x_real`` and ``z``."""
     runs = len(x_real)
-    rest = {"mix": jnp.full(runs, 0.5), "jitter": jnp.zeros(runs)}
-    return Game(repeated(variant, runs), x_real, z, networks.critic, networks.generator, **rest)
+    mix, jitter = jnp.full(runs, 0.5), jnp.zeros(runs)
+    return Game(
+        repeated(variant, runs), x_real, z, networks.critic, networks.generator, mix=mix, jitter=jitter
+    )
 
 
 def repeated(tree: Any, runs: int) -> Any:
