@@ -24,6 +24,7 @@ from .parameters import in_double, is_traced
 from .tracing.switching import BranchedFunction, branched
 from .variants import Variant
 from .variants.constraints import constrain
+from .variants.loss_errors import raised_by_package
 from .variants.penalties import on_logits, total
 
 
@@ -414,9 +415,17 @@ def loss_value(variant: Variant, which: str, real: Array, fake: Array, x: Sample
     if which == "on_logits":
         return on_logits(variant.added, real, fake)
     try:
-        value = jnp.asarray(getattr(variant, which)(real, fake, *x))
+        value = getattr(variant, which)(real, fake, *x)
     except (Exception, SystemExit) as error:  # a loss is a user's code: its own line is what helps
+        if raised_by_package(error, variant, skipped=1) and not isinstance(error, NotImplementedError):
+            raise
         raise InputError(f"{which} of {_name(variant)} failed: {one_line(error)}") from error
+    try:
+        value = jnp.asarray(value)
+    except Exception as error:
+        raise InputError(
+            f"{which} of {_name(variant)} returns no number: {one_line(error)}; allowed: a real floating-point scalar"
+        ) from error
     if value.shape != ():
         raise InputError(
             f"{which} of {_name(variant)} has shape {value.shape}; allowed: a scalar (mean over the batch)"

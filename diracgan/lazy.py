@@ -10,11 +10,28 @@ from __future__ import annotations
 
 import ast
 import importlib
+import pkgutil
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+
+def import_modules(package: str, path: Iterable[str]) -> None:
+    """Import every module of a package, so that what each of them registers is there without being named anywhere.
+
+    Args:
+        package: its full name.
+        path: where its modules are, its ``__path__``.
+
+    Example:
+        >>> import diracgan.rules
+        >>> import_modules(diracgan.rules.__name__, diracgan.rules.__path__)
+    """
+    for module in pkgutil.iter_modules(path):
+        importlib.import_module(f"{package}.{module.name}")
 
 
 def callable_package(package: str, function: str) -> None:

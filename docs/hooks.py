@@ -1,7 +1,7 @@
 """Pages that are written from what they describe: the API, the commands, the gallery, benchmarks, changes.
 
 Formulas become MathML while the site is built, so that no page needs a script or a font for them.
-``python docs/hooks.py`` writes ``reference/formulas.md`` anew.
+``python docs/hooks.py`` writes ``reference/formulas.md`` and the table of ``concepts/verdicts.md`` anew.
 """
 
 from __future__ import annotations
@@ -132,6 +132,20 @@ def _formula_line(line: str) -> str:
     return f"**{line[4:]}**" if line.startswith("### ") else line
 
 
+# ---------------- verdicts
+
+_TABLE = re.compile(r"^\| kind \|.*\n(?:\|.*\n)*", re.MULTILINE)
+
+
+def with_kinds(page: str) -> str:
+    """Return a page with its table of verdicts as the code has them."""
+    from diracgan.analysis.kinds import Kind
+
+    rows = (f"| `{kind}` | {kind.meaning.replace('|', chr(92) + '|')} |" for kind in Kind)
+    table = "\n".join(["| kind | what it means |", "|---|---|", *rows, ""])
+    return _TABLE.sub(lambda _: table, page, count=1)
+
+
 # ---------------- Python
 
 
@@ -249,5 +263,13 @@ def _command(name: str) -> list[str]:
     return [*parts, "\n".join(table)]
 
 
+def main() -> None:
+    """Write anew what other pages hold of the code."""
+    docs = Path(__file__).parent
+    (docs / "reference" / "formulas.md").write_text(formulas_page(), encoding="utf-8")
+    verdicts = docs / "concepts" / "verdicts.md"
+    verdicts.write_text(with_kinds(verdicts.read_text(encoding="utf-8")), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    (Path(__file__).parent / "reference" / "formulas.md").write_text(formulas_page(), encoding="utf-8")
+    main()

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import diracgan
+from diracgan.analysis.catalogue_report import catalogue
+from diracgan.analysis.kinds import Kind
 from diracgan.cli.app import COMMANDS
 from diracgan.rules import RULES
 from diracgan.training.problems import PROBLEMS
@@ -25,6 +27,7 @@ GENERATED = {"page.html", "gallery.md", "benchmarks.md", "changes.md"}
 PAGES = sorted(p.relative_to(DOCS).as_posix() for p in DOCS.rglob("*.md"))
 # Clusters and long sweeps are described there, not run.
 STANDS = {"cluster.md"}
+ANEW = "write it anew: python docs/hooks.py"
 
 
 def text_of(page: str) -> str:
@@ -166,7 +169,18 @@ def test_every_output_block_stands_under_its_code():
 
 @pytest.mark.slow  # fast, of two losses: analysis/explain/test_explain.py::test_known_formulas_come_out
 def test_the_page_of_formulas_is_what_explain_derives(hooks):
-    assert text_of("reference/formulas.md") == hooks.formulas_page()
+    assert text_of("reference/formulas.md") == hooks.formulas_page(), ANEW
+
+
+def test_the_page_of_formulas_has_every_variant():
+    page = text_of("reference/formulas.md")
+    assert [name for name in catalogue() if f"\n## {name}\n" not in page] == [], ANEW
+
+
+def test_the_page_of_verdicts_has_every_kind_with_its_meaning(hooks):
+    page = text_of("concepts/verdicts.md")
+    assert hooks.with_kinds(page) == page, ANEW
+    assert all(f"\n| `{kind}` | " in page for kind in Kind)
 
 
 def test_formulas_are_typeset_without_a_script(hooks):

@@ -11,6 +11,7 @@ from sources import PACKAGE, modules, nodes
 
 from diracgan.analysis.kinds import Kind, Outcome
 from diracgan.analysis.linear.status import Status
+from diracgan.dynamics.motion_result import MotionResult
 from diracgan.measure.forecast import ForecastStatus
 from diracgan.rules import RULES
 from diracgan.rules.optax import Optax
@@ -132,8 +133,9 @@ def test_no_room_asks_which_rule_or_loss_it_was_given():
 
 def test_statuses_and_kinds_are_compared_with_members_of_their_lists():
     """A word that is misspelt, or has been renamed, would be a comparison that is never true."""
-    words = {word for vocabulary in (Kind, Outcome, Status, ForecastStatus) for word in vocabulary}
-    words -= {"stuck"}  # also the result of a trajectory, which is another list
+    lists = (Kind, Outcome, Status, ForecastStatus, MotionResult)
+    words = {word for vocabulary in lists for word in vocabulary}
+    words -= {"ok"}  # also how a training ends, which is another list
     for path in MODULES:
         for node in nodes(path):
             if isinstance(node, ast.Compare):

@@ -19,10 +19,10 @@ from ..errors import InputError, callback, integer, listed, number, one_line, on
 from ..records import Record
 from ..rules import Rule, rule
 from ..variants import VARIANTS, Variant, parse, variants
+from ..variants.loss_errors import raised_by_loss
 from .decision_thresholds import checked_effort
 from .kinds import Kind
 from .linear.spectrum import spectrum
-from .verdict.loss_errors import raised_by_loss
 from .verdict.verdict import verdict
 
 DEFAULT_RULES = ("simultaneous", "alternating")

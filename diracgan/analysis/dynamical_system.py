@@ -21,6 +21,7 @@ from ..dynamics.engines import MAX_STEPS, TimeSpan
 from ..dynamics.event_loop import event_loop
 from ..dynamics.filippov import DiracSystem, Regime
 from ..dynamics.iterations import advance, first_state, started
+from ..dynamics.motion_result import MotionResult
 from ..dynamics.regimes import integrate
 from ..game import Players
 from ..numerics.normal_form import Derivatives, derivatives
@@ -37,7 +38,7 @@ class Stretch(NamedTuple):
         zs: phi and theta there, (rows, 2d).
         end: where it ended, to be handed back to ``advance``.
         time: its time or iteration.
-        result: ok, diverged, stiff, max steps or stuck; ``when`` and ``why`` say more.
+        result: how it ended; ``when`` and ``why`` say more.
         cost: field evaluations, roughly.
         switchings: surfaces that were met.
     """
@@ -46,7 +47,7 @@ class Stretch(NamedTuple):
     zs: np.ndarray
     end: Any
     time: float
-    result: str
+    result: MotionResult
     when: float
     why: str
     cost: float
@@ -309,8 +310,9 @@ class DiscreteSystem(DynamicalSystem):
             zs = np.where((t >= time + failed)[:, None], np.nan, zs)
             when = time + failed
             why = self._without_a_value(state, failed, when)
-            return Stretch(t, zs, end, when, "stiff" if why else "diverged", when, why, self.price * made, 0)
-        return Stretch(t, zs, end, time + made, "ok", np.nan, "", self.price * made, 0)
+            result = MotionResult.STIFF if why else MotionResult.DIVERGED
+            return Stretch(t, zs, end, when, result, when, why, self.price * made, 0)
+        return Stretch(t, zs, end, time + made, MotionResult.OK, np.nan, "", self.price * made, 0)
 
     def _without_a_value(self, state: State, failed: int, when: float) -> str:
         """Why the first bad step is none, as where an implicit equation has no solution; "" where it is too large."""

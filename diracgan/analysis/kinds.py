@@ -6,7 +6,7 @@ pictures and ``diagnose`` read it here.
 
 from __future__ import annotations
 
-from .vocabulary import Vocabulary
+from ..vocabulary import Vocabulary
 
 
 class Outcome(Vocabulary):

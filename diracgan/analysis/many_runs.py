@@ -16,6 +16,7 @@ from .. import dirac
 from ..dynamics.compiled_loops import MapLoop, rule_loop, rule_program, runge_kutta_loop
 from ..dynamics.filippov import LARGEST, DiracSystem, surface_count
 from ..dynamics.iterations import first_state
+from ..dynamics.motion_result import MotionResult
 from ..game import Players
 from ..rules import Rule, init, step
 from ..variants import Variant, variant as made_variant
@@ -75,7 +76,7 @@ class Runs:
         """The last quarter of the motion from a start, (rows, 2d); None where it diverges, or was given up."""
         if self.switches:
             seen = self._located(draw)
-            rows = seen.zs if seen.result == "ok" else None
+            rows = seen.zs if seen.result == MotionResult.OK else None
         else:
             rows = self._rows(draw[None])[0, :ROWS]
         return rows if rows is not None and self._end(rows) is not None else None
@@ -83,9 +84,9 @@ class Runs:
     def located_end(self, draw: np.ndarray) -> RunEnd | None:
         """How a start ends, with its switchings located; None where it diverges."""
         seen = self._located(draw)
-        if seen.result == "ok":
+        if seen.result == MotionResult.OK:
             return self._end(seen.zs)
-        return None if seen.result == "diverged" or self._is_far(seen.end) else GIVEN_UP
+        return None if seen.result == MotionResult.DIVERGED or self._is_far(seen.end) else GIVEN_UP
 
     def solves(self, draw: np.ndarray) -> bool:
         """Whether a step of the rule solves an equation, which takes a thousand times as long as any other.
@@ -158,11 +159,11 @@ class Runs:
             motion = ContinuousSystem(self.system)
             seen = motion.advance(draw, 0.0, 0.75 * span, 0)
             self.left -= seen.cost
-            if seen.result == "ok":
+            if seen.result == MotionResult.OK:
                 seen = motion.advance(seen.end, 0.75 * span, 0.25 * span, ROWS)
                 self.left -= seen.cost
-        if seen.result == "stuck":
-            return seen._replace(zs=np.tile(seen.end, (ROWS, 1)), result="ok")
+        if seen.result == MotionResult.STUCK:
+            return seen._replace(zs=np.tile(seen.end, (ROWS, 1)), result=MotionResult.OK)
         return seen
 
 

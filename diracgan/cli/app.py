@@ -158,19 +158,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 141
         if not (isinstance(error, (Exception, SystemExit)) or users_place(error)):
             raise
-        number = signals.received()
-        if number is not None:  # a library may say in its own way that it was interrupted
-            return signals.say(number)
-        if os.environ.get("DIRACGAN_TRACEBACK") == "1":
-            import traceback
+        return _failed(error)
 
-            traceback.print_exception(error)
-        line, code = explain(error)
-        try:
-            sys.stdout.flush()
-        except OSError:  # what could not be printed is what failed
-            _drop_output()
-        return _fail(line, code)
+
+def _failed(error: BaseException) -> int:
+    """Say in one line what a command ended with, and return its exit code."""
+    number = signals.received()
+    if number is not None:  # a library may say in its own way that it was interrupted
+        return signals.say(number)
+    if os.environ.get("DIRACGAN_TRACEBACK") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+    line, code = explain(error)
+    try:
+        sys.stdout.flush()
+    except OSError:  # what could not be printed is what failed
+        _drop_output()
+    return _fail(line, code)
 
 
 def _run(words: list[str]) -> int:
@@ -241,7 +246,8 @@ def _keep_what_was_computed() -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    print("diracgan: " + " ".join(message.split()), file=sys.stderr)
+    with contextlib.suppress(OSError):  # where standard error takes nothing, the code alone speaks
+        print("diracgan: " + " ".join(message.split()), file=sys.stderr, flush=True)
     return code
 
 

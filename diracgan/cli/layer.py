@@ -255,11 +255,10 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
     if ours:
         single["format"] = ("text", _Format)
 
-    files: dict[str, FileOption] = {}
-    for key, (default, hint) in single.items():
-        if (file := _file_option(hint)) is not None:
-            files[key], info = file, file.info
-            single[key] = (default, Annotated[get_args(hint)[0], info])
+    files = {key: file for key, (_, hint) in single.items() if (file := _file_option(hint)) is not None}
+    for key, file in files.items():
+        default, hint = single[key]
+        single[key] = (default, Annotated[get_args(hint)[0], file.info])
     sized = answers and "size" not in single and "out" in files and files["out"].draws
     if sized:
         single["size"] = (None, SizeOption)
@@ -282,17 +281,23 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
 
     command.__doc__, command.__name__ = inspect.getdoc(function), function.__name__
     command.__annotations__ = {key: _called(key, hint) for key, (_, hint) in single.items()}
-    parameters = [
-        inspect.Parameter(
-            key,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if default is dataclasses.MISSING else default,
-            annotation=command.__annotations__[key],
-        )
-        for key, (default, _) in single.items()
-    ]
-    command.__signature__ = inspect.Signature(parameters)
+    command.__signature__ = _signature({key: d for key, (d, _) in single.items()}, command.__annotations__)
     return command
+
+
+def _signature(defaults: Mapping[str, Any], hints: Mapping[str, Any]) -> inspect.Signature:
+    """Of a function that takes each option by its name."""
+    return inspect.Signature(
+        [
+            inspect.Parameter(
+                key,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if default is dataclasses.MISSING else default,
+                annotation=hints[key],
+            )
+            for key, default in defaults.items()
+        ]
+    )
 
 
 def flag(name: str) -> str:
@@ -376,21 +381,21 @@ def _gather(group: Any, given: Mapping[str, Any]) -> Any:
 
 def say(name: str, answer: CommandResult, style: str | None) -> None:
     """Print an answer, in words or as one JSON object; leave with its exit code if that is not 0."""
-    from ..reporting import dumps, show, tell
+    from .. import reporting
 
     if style == "json" and answer.record is not None:
-        print(dumps(f"diracgan.{name}/1", answer.record))
+        print(reporting.dumps(f"diracgan.{name}/1", answer.record))
     else:
         for part in answer.said:
             if isinstance(part, Table):
-                show(part.columns, part.rows, part.title)
+                reporting.show(part.columns, part.rows, part.title)
             elif style == "text":
-                tell(part)
+                reporting.tell(part)
             else:
                 print(part)
     sys.stdout.flush()
     for line in answer.complaints:
-        print(f"diracgan: {line}", file=sys.stderr)
+        tell(line)
     if answer.code:
         raise typer.Exit(answer.code)
 
@@ -413,5 +418,6 @@ def make_room(work: Callable[[], T], overwrite: bool) -> T:
 
 
 def tell(line: str) -> None:
-    """Say something while a command works."""
-    print(f"diracgan: {line}", file=sys.stderr, flush=True)
+    """Say something on standard error; where that takes nothing, the command goes on without."""
+    with contextlib.suppress(OSError):
+        print(f"diracgan: {line}", file=sys.stderr, flush=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from . import forecast_scores
+from .forecast_records import CriticalRecord, ForecastRecord
 from .protocol import Protocol
 from .statistics import auc, grouped, rank_correlation, spread, tally
 
@@ -118,7 +119,8 @@ def claim_d(records: Records, chosen: Protocol, images: str | None) -> dict[str,
     tier = chosen.chosen["forecast"]
     left_out = [g for g in tier["groups"] if g["problem"] == "images" and images is None]
     missing = [{"problems": [g["problem"]], "reason": "no file of images was named"} for g in left_out]
-    return forecast_scores.scored(records, chosen["forecast"] | tier, missing)
+    kept = cast("list[ForecastRecord | CriticalRecord]", records)
+    return forecast_scores.scored(kept, chosen["forecast"] | tier, missing)
 
 
 def _commonest(records: Records) -> dict[str, int]:

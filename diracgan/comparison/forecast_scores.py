@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ..measure.forecast import ForecastStatus
+from .forecast_records import CriticalRecord, ForecastRecord, SpreadRow
 from .forecast_runs import NOW
 from .statistics import auc, interval
 
-Records = list[dict[str, Any]]
-GUESSES = ("forecast", "constant", "root", "shuffled", "persistence")
+Guess = Literal["forecast", "constant", "root", "shuffled", "persistence"]
+GUESSES: tuple[Guess, ...] = ("forecast", "constant", "root", "shuffled", "persistence")
 
 
-def scored(records: Records, how: dict[str, Any], missing: Records) -> dict[str, Any]:
+def scored(
+    records: Sequence[ForecastRecord | CriticalRecord], how: dict[str, Any], missing: list[dict[str, Any]]
+) -> dict[str, Any]:
     """What claim D says: spreads, orders of settings, blow-ups, frequencies and critical values.
 
     Args:
@@ -42,7 +45,7 @@ def scored(records: Records, how: dict[str, Any], missing: Records) -> dict[str,
     }
 
 
-def stands(r: dict[str, Any]) -> bool:
+def stands(r: ForecastRecord) -> bool:
     """Whether a run has a spread, and a forecast of it that stands by itself; the others are counted."""
     return r["measured"]["finite"] and r["status"] == ForecastStatus.SPREADS
 
@@ -71,17 +74,18 @@ def errors(pairs: Iterable[tuple[float, float]], within: float) -> dict[str, Any
 # ---------------- spreads
 
 
-def spreads(records: Records, how: dict[str, Any]) -> dict[str, Any]:
+def spreads(records: Sequence[ForecastRecord], how: dict[str, Any]) -> dict[str, Any]:
     """Every series under every setting, against the forecast and four guesses; apart for each group and series."""
     rows = [row for r in records if stands(r) for row in _rows(r, records, how)]
 
-    def by(mine: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def by(mine: Sequence[SpreadRow]) -> dict[str, Any]:
         found: dict[str, Any] = {
-            g: errors([(x[g], x["measured"]) for x in mine if x[g] is not None], how["wide"]) for g in GUESSES
+            g: errors([(guess, x["measured"]) for x in mine if (guess := x[g]) is not None], how["wide"])
+            for g in GUESSES
         }
         return found | {"inside": interval(x["inside"] for x in mine)}
 
-    def apart(key: str, mine: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def apart(key: Literal["series", "setting", "group"], mine: Sequence[SpreadRow]) -> dict[str, Any]:
         return {n: by([x for x in mine if x[key] == n]) for n in dict.fromkeys(x[key] for x in mine)}
 
     own = [x for x in rows if x["setting"] == NOW]
@@ -94,13 +98,13 @@ def spreads(records: Records, how: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _rows(r: dict[str, Any], records: Records, how: dict[str, Any]) -> list[dict[str, Any]]:
+def _rows(r: ForecastRecord, records: Sequence[ForecastRecord], how: dict[str, Any]) -> list[SpreadRow]:
     """One row per series: what was forecast and measured, and what guesses say that know other checkpoints."""
     others = [x for x in records if x["group"] == r["group"] and _checkpoint(x) != _checkpoint(r)]
     usual = [x for x in others if x["setting"] == NOW and x["measured"]["finite"]]
     twins = [x for x in others if x["setting"] == r["setting"] and x["status"] != ForecastStatus.UNSTABLE]
     start = next(x for x in records if _checkpoint(x) == _checkpoint(r) and x["setting"] == NOW)
-    rows = []
+    rows: list[SpreadRow] = []
     for j, name in enumerate(how["series"]):
         if name not in r["forecast"]:
             continue
@@ -124,12 +128,12 @@ def _rows(r: dict[str, Any], records: Records, how: dict[str, Any]) -> list[dict
     return rows
 
 
-def _checkpoint(r: dict[str, Any]) -> tuple[Any, ...]:
+def _checkpoint(r: ForecastRecord) -> tuple[str, str, int]:
     return r["group"], r["variant"], r["seed"]
 
 
-def _checkpoints(records: Records) -> list[Records]:
-    by: dict[Any, Records] = {}
+def _checkpoints(records: Sequence[ForecastRecord]) -> list[list[ForecastRecord]]:
+    by: dict[tuple[str, str, int], list[ForecastRecord]] = {}
     for r in records:
         by.setdefault(_checkpoint(r), []).append(r)
     return list(by.values())
@@ -138,7 +142,7 @@ def _checkpoints(records: Records) -> list[Records]:
 # ---------------- the order of settings
 
 
-def orders(records: Records, how: dict[str, Any]) -> dict[str, Any]:
+def orders(records: Sequence[ForecastRecord], how: dict[str, Any]) -> dict[str, Any]:
     """Of two settings from one checkpoint, which spreads further: hard pairs and obvious ones apart.
 
     A pair is hard where its forecast spreads differ by less than ``hard``; one whose measured spreads differ by less
@@ -176,7 +180,7 @@ def orders(records: Records, how: dict[str, Any]) -> dict[str, Any]:
 # ---------------- blow-ups
 
 
-def blow_ups(records: Records, how: dict[str, Any]) -> dict[str, Any]:
+def blow_ups(records: Sequence[ForecastRecord], how: dict[str, Any]) -> dict[str, Any]:
     """Growth of the leading turning multiplier against what blew up, among the settings of the ladder."""
     growth, rate, blown, unstable = [], [], [], []
     for mine in _checkpoints(records):
@@ -200,7 +204,7 @@ def blow_ups(records: Records, how: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _blew_up(r: dict[str, Any], start: dict[str, Any], how: dict[str, Any]) -> bool:
+def _blew_up(r: ForecastRecord, start: ForecastRecord, how: dict[str, Any]) -> bool:
     if not r["measured"]["finite"]:
         return True
     if not start["measured"]["finite"]:  # nothing to be compared with
@@ -212,7 +216,7 @@ def _blew_up(r: dict[str, Any], start: dict[str, Any], how: dict[str, Any]) -> b
 # ---------------- frequencies
 
 
-def frequencies(records: Records, how: dict[str, Any]) -> dict[str, Any]:
+def frequencies(records: Sequence[ForecastRecord], how: dict[str, Any]) -> dict[str, Any]:
     """Mean frequency and peak of the series that oscillate beyond their surrogates, and the shuffled control."""
     kept = [
         (j, name, r)
@@ -222,7 +226,7 @@ def frequencies(records: Records, how: dict[str, Any]) -> dict[str, Any]:
         if name in how["pairs"] and r["measured"]["oscillates"][j]
     ]
 
-    def by(what: str) -> dict[str, Any]:
+    def by(what: Literal["mean_frequency", "frequency"]) -> dict[str, Any]:
         pairs = [(n, r["forecast"][n][what], r["measured"][what][j]) for j, n, r in kept]
         pairs = [(n, f, g) for n, f, g in pairs if g is not None]
         mixed = _turned(pairs)
@@ -253,7 +257,7 @@ def _turned(pairs: list[tuple[str, float | None, float]]) -> list[tuple[str, flo
 # ---------------- critical values
 
 
-def critical(records: Records, how: dict[str, Any]) -> dict[str, Any]:
+def critical(records: Sequence[CriticalRecord], how: dict[str, Any]) -> dict[str, Any]:
     """Predicted critical values against those of bisected runs, on lr or on 1 - beta1.
 
     What the search or the runs leave open counts as wrong, unless both do. ``constant`` is the median of the other

@@ -24,6 +24,7 @@ from .filippov import (
     natural,
     watch,
 )
+from .motion_result import MotionResult
 
 if TYPE_CHECKING:
     from diffrax import AbstractSolver
@@ -182,7 +183,7 @@ def _scipy(method: str, system: DiracSystem, regime: Regime, y0: np.ndarray, spa
             run.step()
             steps += 1
             if run.status == "failed" or not np.all(np.isfinite(run.y)) or run.t <= t:
-                return RegimeSegment(ys, t, y, None, "stiff", steps)
+                return RegimeSegment(ys, t, y, None, MotionResult.STIFF, steps)
             path, now = run.dense_output(), seen(run.y)
             end = _first_fall(lambda t, path=path: seen(path(t))[0], before, now, t, run.t)
             guard, when = (None, run.t) if end is None else end
@@ -265,7 +266,7 @@ def _diffrax(name: str, system: DiracSystem, regime: Regime, y0: np.ndarray, spa
         reached = (ts > t) & (ts <= now)
         ys[reached], t, taken = rows[reached], float(now), taken + int(steps)
         if bool(event) or bool(ok) or int(steps) < _CHUNK:
-            failure = "" if bool(ok) else "stiff"
+            failure = "" if bool(ok) else MotionResult.STIFF
             break
         if failure := _hopeless(taken, t - start[0], t1 - t):
             return RegimeSegment(ys, t, y, None, failure, taken)
@@ -299,8 +300,8 @@ def _at_a_guard(system: DiracSystem, y: np.ndarray, regime: Regime, values: np.n
 def _hopeless(taken: int, progress: float, left: float) -> str:
     """Why an engine gives up after so many steps, the last chunk of which made this progress; "" while it does not."""
     if taken >= MAX_STEPS:
-        return "max steps"
-    return "stiff" if left * _CHUNK > 100 * MAX_STEPS * progress else ""
+        return MotionResult.MAX_STEPS
+    return MotionResult.STIFF if left * _CHUNK > 100 * MAX_STEPS * progress else ""
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -33,6 +33,7 @@ from .filippov import (
     lost,
     watch,
 )
+from .motion_result import MotionResult
 from .one_kernel import one_kernel
 
 _CHUNK = 20_000  # steps of one compiled call at most
@@ -86,11 +87,11 @@ def _without_a_value(
     """The end of a slide that cannot begin, as its surfaces coincide; None for any other regime."""
     if not regime.sliding or not np.any(np.isnan(flow_in(system, y0, regime))) or lost(system, y0, regime):
         return None
-    return RegimeSegment(np.full((len(span.ts), len(y0)), np.nan), span.t, y0, None, "stiff", 0)
+    return RegimeSegment(np.full((len(span.ts), len(y0)), np.nan), span.t, y0, None, MotionResult.STIFF, 0)
 
 
 def _segment(span: TimeSpan, now: Any, ys: np.ndarray) -> RegimeSegment:
-    failure = {_RUNNING: "max steps", _STIFF: "stiff"}.get(int(now.status), "")
+    failure = {_RUNNING: MotionResult.MAX_STEPS, _STIFF: MotionResult.STIFF}.get(int(now.status), "")
     guard = int(now.guard) if now.status == _EVENT else None
     ys = ys[np.searchsorted(span.ts, span.ts)]  # a time that is asked for twice is reached once
     return RegimeSegment(ys, float(now.t), np.asarray(now.y), guard, failure, int(now.steps))

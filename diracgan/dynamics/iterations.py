@@ -21,6 +21,7 @@ from ..rules import Rule, State, init, step
 from ..tracing.host import at_once, by_program
 from ..variants import Variant
 from .filippov import LARGEST
+from .motion_result import MotionResult
 from .noise import MinibatchNoise, noisy
 
 _FAR = 1e8  # times as large as at the start: steps that fail from beyond have overflown
@@ -50,7 +51,7 @@ class Iterated(NamedTuple):
 
     steps: np.ndarray
     rows: dict[str, np.ndarray]
-    result: str
+    result: MotionResult
     when: float
     text: str
 
@@ -115,14 +116,14 @@ def iterate(
     failed = int(progress.bad)
     named: dict[str, np.ndarray] = dict(zip(names, rows, strict=True))
     if failed > kept[-1]:
-        return Iterated(kept, named, "ok", math.nan, f"made {kept[-1]} steps")
+        return Iterated(kept, named, MotionResult.OK, math.nan, f"made {kept[-1]} steps")
     rows[:, kept >= failed] = np.nan
     largest = float(progress.largest)
     first = float(np.max(np.abs([*rows[:2, 0], np.asarray(x0)]))) or 1.0
     if largest > min(_FAR * first, LARGEST):
-        return Iterated(kept, named, "diverged", failed, f"left the float range at step {failed}")
+        return Iterated(kept, named, MotionResult.DIVERGED, failed, f"left the float range at step {failed}")
     text = f"step {failed} has no finite value, from |z| = {largest:.3g} at most"
-    return Iterated(kept, named, "stiff", failed, text)
+    return Iterated(kept, named, MotionResult.STIFF, failed, text)
 
 
 @at_once()

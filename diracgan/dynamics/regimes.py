@@ -17,6 +17,7 @@ from ..tracing.host import along
 from . import filippov, switchings
 from .engines import Engine, TimeSpan
 from .filippov import DiracSystem, natural
+from .motion_result import MotionResult
 
 _STAYS = 1e-9  # of a motion: what moves less rests on a surface or beside it
 _LOST = 1e8  # times as large as at the start: where steps that come to nothing have no future
@@ -31,7 +32,7 @@ class Integrated(NamedTuple):
     ys: np.ndarray
     y: np.ndarray
     t: float
-    result: str
+    result: MotionResult
     when: float
     text: str
     events: list[tuple[float, str]]
@@ -60,7 +61,7 @@ def integrate(
     t, steps, passed = 0.0, 0, 0
     events: list[tuple[float, str]] = []
 
-    def ended(result: str, when: float, text: str) -> Integrated:
+    def ended(result: MotionResult, when: float, text: str) -> Integrated:
         return Integrated(ys, y, t, result, when, text, events, steps, passed)
 
     def at(time: float) -> str:
@@ -68,10 +69,10 @@ def integrate(
 
     v = np.asarray(natural(system, y)[1])
     if not np.all(np.isfinite(v)):
-        return ended("stiff", 0.0, without_a_value(system, y))
+        return ended(MotionResult.STIFF, 0.0, without_a_value(system, y))
     if not np.any(v):  # also where the field jumps away on every side: to stay is a solution
         ys[:], t = y, t1
-        return ended("ok", math.nan, "rests at an equilibrium")
+        return ended(MotionResult.OK, math.nan, "rests at an equilibrium")
     regime, size = switchings.start(system, y), switchings.size_of(system, y)
     repeats = 0
     shared = np.zeros((len(regime.modes),) * 2, bool)
@@ -88,7 +89,7 @@ def integrate(
         if part.failure or (part.guard is not None and part.guard == filippov.guard_count(regime) - 1):
             if part.failure and rests(system, y, size):
                 ys[ts > t] = y
-                return ended("stuck", t, f"rests on a discontinuity since {at(t)}")
+                return ended(MotionResult.STUCK, t, f"rests on a discontinuity since {at(t)}")
             return ended(*_failure(system, part.failure, (t, t1, at(t)), y, size))
         if part.guard is None:
             return ended(*_end(system, regime, (ts, ys), y, t, events, at))
@@ -98,16 +99,16 @@ def integrate(
         if "rest" in happened:
             y, since = switchings.inside(system, y, regime, part.guard), t
             ys[ts > t], t = y, t1
-            return ended("ok", math.nan, f"rests at the edge of a discontinuity since {at(since)}")
+            return ended(MotionResult.OK, math.nan, f"rests at the edge of a discontinuity since {at(since)}")
         if happened == ["crossing"]:
             flipped = modes != regime.modes
             shared = np.where(flipped[:, None], flipped, shared)
         events += [(t, what) for what in happened]
         if repeats > 2 * len(regime.modes) + 4:
             text = f"the motion meets its discontinuities again and again at {at(t)} and cannot continue"
-            return ended("stuck", t, text)
+            return ended(MotionResult.STUCK, t, text)
         if len(events) >= span.switchings:
-            return ended("max steps", t, f"{len(events)} switchings by {at(t)}")
+            return ended(MotionResult.MAX_STEPS, t, f"{len(events)} switchings by {at(t)}")
 
 
 def without_a_value(system: DiracSystem, y: np.ndarray) -> str:
@@ -149,7 +150,7 @@ def _end(
     t: float,
     events: list[tuple[float, str]],
     at: Callable[[float], str],
-) -> tuple[str, float, str]:
+) -> tuple[MotionResult, float, str]:
     if regime.sliding:
         v = np.asarray(filippov.flow_in(system, y, regime))[: 2 * system.dim]
         beside = np.asarray(filippov.velocity(system, y, regime.modes))[: 2 * system.dim]
@@ -157,28 +158,28 @@ def _end(
             since = next((when for when, what in reversed(events) if what == "slide"), 0.0)
             moved = np.abs(rows[1][(rows[0] > since) & (rows[0] < t)] - y)
             if np.max(moved, initial=0.0) > _STAYS * float(np.nanmax(np.abs(rows[1]))):
-                return "ok", math.nan, f"reached {at(t)}"  # it creeps along the surface
-            return "stuck", since, f"rests on a discontinuity since {at(since)}"
-    return "ok", math.nan, f"reached {at(t)}"
+                return MotionResult.OK, math.nan, f"reached {at(t)}"  # it creeps along the surface
+            return MotionResult.STUCK, since, f"rests on a discontinuity since {at(since)}"
+    return MotionResult.OK, math.nan, f"reached {at(t)}"
 
 
 def _failure(
     system: DiracSystem, why: str, times: tuple[float, float, str], y: np.ndarray, first: float
-) -> tuple[str, float, str]:
+) -> tuple[MotionResult, float, str]:
     """What has become of a motion that an engine could not follow: ``times`` are t, t1 and t in words, ``first`` its
     size at the start.
     """
     t, t1, now = times
-    if why == "max steps":
-        return "max steps", t, f"gave up at {now} after too many solver steps"
+    if why == MotionResult.MAX_STEPS:
+        return MotionResult.MAX_STEPS, t, f"gave up at {now} after too many solver steps"
     v = np.asarray(natural(system, y)[1])
     size, speed = float(np.max(np.abs(y))), float(np.max(np.abs(v)))
     far = not np.isfinite(size + speed) or size > min(_LOST * first, filippov.LARGEST)
     if not why or far:
-        return "diverged", t, f"left the float range at {now}, |z| = {size:.3g}"
+        return MotionResult.DIVERGED, t, f"left the float range at {now}, |z| = {size:.3g}"
     if y @ v > 0 and size <= _BLOW_UP * max(t, _NO_TIME * t1) * speed:
-        return "diverged", t, f"grows without bound by {now}, |z| = {size:.3g}"
-    return "stiff", t, f"the step size fell to rounding at {now}: the motion cannot continue"
+        return MotionResult.DIVERGED, t, f"grows without bound by {now}, |z| = {size:.3g}"
+    return MotionResult.STIFF, t, f"the step size fell to rounding at {now}: the motion cannot continue"
 
 
 # ---------------------------------------------------------------- rest on a discontinuity that is not a surface

@@ -23,6 +23,7 @@ from .collinear import line_of
 from .engines import TimeSpan, engine, fitting
 from .filippov import DiracSystem, unlocated
 from .iterations import iterate, row_numbers
+from .motion_result import MotionResult
 from .regimes import integrate
 from .starts import DEFAULT_T1, MOST_STEPS, check_rates, check_untraced, starts, times
 from .trajectory import Trajectory, identity, versions
@@ -241,9 +242,9 @@ def _noisy_flow(
 ) -> tuple[_Data, _Record]:
     ys, longest, failed = minibatch.solve(system, _state(system, z), ts, noise, h)
     if failed is None:
-        outcome = _outcome("ok", math.nan, f"reached t = {ts[-1]:.10g}", [])
+        outcome = _outcome(MotionResult.OK, math.nan, f"reached t = {ts[-1]:.10g}", [])
     else:
-        outcome = _outcome("diverged", failed, f"left the float range by t = {failed:.10g}", [])
+        outcome = _outcome(MotionResult.DIVERGED, failed, f"left the float range by t = {failed:.10g}", [])
     return _named(system, ts, ys), outcome | {"solver": minibatch.SOLVER, "solver_step": longest}
 
 
@@ -258,9 +259,9 @@ def _named(system: DiracSystem, ts: np.ndarray, ys: np.ndarray) -> dict[str, np.
     return {"time": ts} | {n: ys[:, i * d : (i + 1) * d] for i, n in enumerate(names)}
 
 
-def _outcome(result: str, t: float, text: str, events: list[Any]) -> dict[str, Any]:
+def _outcome(result: MotionResult, t: float, text: str, events: list[Any]) -> dict[str, Any]:
     listed = [{"time": when, "kind": what} for when, what in events]
-    return {"result": result, "result_time": t, "result_text": text, "events": json.dumps(listed)}
+    return {"result": result.value, "result_time": t, "result_text": text, "events": json.dumps(listed)}
 
 
 def _steps(

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..dynamics.motion_result import MotionResult
 from ..dynamics.starts import check_rates, check_untraced
 from ..dynamics.trajectory import identity, versions
 from ..errors import InputError, flag, number, shown, unknown
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=Parametric)
 ARRAYS = ("numpy", "jax")
 """Where an ensemble's arrays may be: on the host, or where JAX has them."""
-STATUS = ("ok", "diverged", "max steps", "stiff")
+_ENDS = (MotionResult.OK, MotionResult.DIVERGED, MotionResult.MAX_STEPS, MotionResult.STIFF)
+STATUS = tuple(end.value for end in _ENDS)
 """How a trajectory ended, by the number in ``status``."""
 _STREAMED = 2**28  # bytes of a piece that is sent to a GPU: one is computed while another is on its way
 

@@ -6,8 +6,10 @@ none, XLA runs the same steps, and says why.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
+from types import ModuleType
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -279,31 +281,35 @@ def _joined(x: Any) -> Any:
 @functools.lru_cache(maxsize=256)
 def engine(about: DeviceRun, h_varies: bool) -> Engine:
     """The best that there is for a run."""
-    gpu = about.devices.platform == "gpu"
+    gpu, loop, why = about.devices.platform == "gpu", None, about.motion.note
     if not gpu and not about.worth:
         return Engine("XLA", "", None)
-    backend, name = (cuda_backend, "compiled CUDA") if gpu else (c_backend, "compiled C")
-    task, start, step, loop, why = _abstract(about, h_varies), None, None, None, about.motion.note
+    task = _abstract(about, h_varies)
+    begun = None if about.adaptive else _begun(task)[:2]
+    if not gpu:
+        with contextlib.suppress(NotWritable):
+            loop = _loop(c_backend, about, task, begun)
+        return Engine("XLA", "", None) if loop is None else Engine("compiled C", "", loop)
     try:
-        if about.adaptive:
-            loop = compiled_adaptive.compiled_loop(
-                backend, task, adaptive_steps.CONTROL, adaptive_steps.LOOKS
-            )
-        else:
-            step, start, _ = _begun(task)
-            varies = tuple(np.ndim(x) > 0 for x in start.fixed), tuple(_varies(step, start))
-            loop = backend.loop(loop_source.fixed_steps, step, *varies, about.dtype)
+        loop = _loop(cuda_backend, about, task, begun)
     except NotWritable as error:
         why = why or f"{error} has no text in CUDA"
-    if not gpu:
-        return Engine("XLA", "", None) if loop is None else Engine(name, "", loop)
     device = about.devices.devices[0]
     why = cuda_backend.missing(device) or (loop.fails(device) if loop else why)
     if loop is not None and not why:
-        return Engine(name, "", loop)
-    if start is not None and gpu_backend.fits(step, *start):
+        return Engine("compiled CUDA", "", loop)
+    if begun is not None and gpu_backend.fits(begun[0], *begun[1]):
         return Engine("one kernel", why, None, is_one_kernel=True)
     return Engine("XLA", why, None)
+
+
+def _loop(backend: ModuleType, about: DeviceRun, task: Task, begun: tuple[Any, StepShare] | None) -> Any:
+    """The compiled loop of a run, adaptive where nothing has ``begun``; None where the backend has none for it."""
+    if begun is None:
+        return compiled_adaptive.compiled_loop(backend, task, adaptive_steps.CONTROL, adaptive_steps.LOOKS)
+    step, start = begun
+    varies = tuple(np.ndim(x) > 0 for x in start.fixed), tuple(_varies(step, start))
+    return backend.loop(loop_source.fixed_steps, step, *varies, about.dtype)
 
 
 def _abstract(about: DeviceRun, h_varies: bool) -> Task:

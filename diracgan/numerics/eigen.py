@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 _EPS = float(np.finfo(float).eps)
+PERTURBATION = 10 * _EPS  # of a matrix' size: what rounding may have made of it
 
 
 class Eigenvalues(NamedTuple):
@@ -168,7 +169,7 @@ def _of_block(a: np.ndarray, entry_error: np.ndarray) -> tuple[np.ndarray, np.nd
     a, entry_error = np.ldexp(a, -exponent[:, None, None]), np.ldexp(entry_error, -exponent)
     n = a.shape[1]
     if n == 1:
-        w, errors = a[:, 0].astype(complex), 10 * _EPS * np.abs(a[:, 0]) + entry_error[:, None]
+        w, errors = a[:, 0].astype(complex), PERTURBATION * np.abs(a[:, 0]) + entry_error[:, None]
     else:
         w, errors = _pairs(a, entry_error) if n == 2 else _general(a, entry_error)
     back = exponent[:, None]
@@ -180,7 +181,7 @@ def _general(a: np.ndarray, entry_error: np.ndarray) -> tuple[np.ndarray, np.nda
     balanced, scale = balance(a)
     w, right = np.linalg.eig(balanced)
     size = np.sqrt(np.abs(balanced).sum(axis=1).max(axis=1) * np.abs(balanced).sum(axis=2).max(axis=1))
-    perturbation = 10 * _EPS * size + np.where(entry_error > 0, entry_error * _spread(scale), 0.0)
+    perturbation = PERTURBATION * size + np.where(entry_error > 0, entry_error * _spread(scale), 0.0)
     worst = (2 * size + perturbation) ** (1 - 1 / n) * perturbation ** (1 / n)
     with np.errstate(over="ignore"):  # of a Jordan block, for which the other bound holds
         conditions = np.linalg.norm(_inverses(right), axis=2) * np.linalg.norm(right, axis=1)
@@ -249,7 +250,7 @@ def _pairs(a: np.ndarray, entry_error: np.ndarray) -> tuple[np.ndarray, np.ndarr
     digits where the two eigenvalues meet. The off-diagonal entries, of which only the product counts, are brought to
     one size.
     """
-    slack = 10 * _EPS * np.abs(a) + entry_error[:, None, None]
+    slack = PERTURBATION * np.abs(a) + entry_error[:, None, None]
     (p, q), (r, s) = ((a[:, i, 0], a[:, i, 1]) for i in (0, 1))
     shift = (np.frexp(r)[1] - np.frexp(q)[1]) // 2
     q, r = np.ldexp(q, shift), np.ldexp(r, -shift)

@@ -1,8 +1,7 @@
 """Variants: the losses that are minimised, their penalties, and the registry."""
 
-from ..lazy import callable_package
+from ..lazy import callable_package, import_modules
 from ..parameters import Parameter, param, parameters
-from . import f_divergence, hinge, least_squares, quadratic, relativistic, vanilla, wasserstein  # noqa: F401  register
 from ._math import minus_log_sigmoid, norm, quotient, softplus
 from .base import VARIANTS, Variant
 from .penalties import Critic, modifiers
@@ -31,4 +30,5 @@ __all__ = [
     "with_values",
 ]
 
+import_modules(__name__, __path__)  # every family registers its variants
 callable_package(__name__, "variants")  # dg.variants() lists them, whatever was imported first

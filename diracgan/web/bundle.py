@@ -42,6 +42,7 @@ def linearisation() -> str:
     from ..analysis.linear.decision import RESIDUAL
     from ..analysis.linear.status import Status
     from ..numerics.derivative import ALIKE, FALLS, FALLS_SLOWLY, ROUNDING, SCALES
+    from ..numerics.eigen import PERTURBATION
 
     bounds = {
         "residual": RESIDUAL,
@@ -50,6 +51,7 @@ def linearisation() -> str:
         "falls": FALLS,
         "fallsSlowly": FALLS_SLOWLY,
         "alike": ALIKE,
+        "perturbation": PERTURBATION,
     }
     words = {s.value: s.words for s in Status}
     return f"export const BOUNDS = {json.dumps(bounds)};\nexport const STATUS = {json.dumps(words)};\n"

@@ -167,16 +167,21 @@ def _line(work: Callable[[], str], gone: Callable[[], bool]) -> str:
 def _guarded(answer: Callable[[Mapping[str, Any]], dict[str, Any]], body: bytes) -> dict[str, Any]:
     """An answer, or one line on what is wrong: whatever a user's loss does, the page goes on."""
     try:
-        given = json.loads(body)
-        if not isinstance(given, dict):
-            raise InputError("that is not a question of the page")
-        return answer(given)
+        return answer(_question(body))
     except InputError as error:
         return {"error": str(error)}
-    except RecursionError:
-        return {"error": "that is nested too deeply for a question of the page"}
     except Exception as error:
         return {"error": one_line(error)}
+
+
+def _question(body: bytes) -> Mapping[str, Any]:
+    try:
+        given = json.loads(body)
+    except RecursionError:
+        raise InputError("that is nested too deeply for a question of the page") from None
+    if not isinstance(given, dict):
+        raise InputError("that is not a question of the page")
+    return given
 
 
 class LiveTraining:

@@ -146,6 +146,13 @@ def test_a_full_disk_is_one_line():
     assert (done.returncode, done.stderr) == (2, "diracgan: no space left on device\n")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")  # noqa: PTH110
+def test_where_standard_error_takes_nothing_the_exit_code_is_the_same(tmp_path):
+    words = f"{sys.executable} -m diracgan eig -v nope 2> /dev/full"
+    done = subprocess.run(["bash", "-c", words], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
 LONG = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -146,4 +146,4 @@ def test_the_catalogue_keeps_its_baseline(cli):
     if not baseline.is_file():
         pytest.skip("the tests run away from their repository")
     code, _, err = cli("report", "--baseline", baseline)
-    assert code == 0, err
+    assert code == 0, f"{err}where it is right so, write it anew: diracgan report --out reports/baseline.json"

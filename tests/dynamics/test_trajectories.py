@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from stated import multipliers_of
 
 import diracgan as dg
 
@@ -208,8 +209,16 @@ def test_steps_are_those_of_a_plain_loop(loop):
         z, memory = loop(z, memory)
 
 
-def test_every_registered_rule_is_in_the_loops():
-    assert {r.name for r in CASES.values()} >= {n for n in dg.rules() if not n.startswith("my-")}
+def test_every_rule_is_in_the_loops_or_states_its_multipliers():
+    """Which rules/test_multipliers.py then holds against the rule."""
+    loops = {r.name for r in CASES.values()}
+    for name in dg.rules():
+        if name in loops or not type(dg.rule(name)).__module__.startswith("diracgan."):
+            continue
+        assert multipliers_of(dg.rule(name)), (
+            f"nothing says what {name} should do: write its multipliers into its docstring, as 'Multipliers 1 + zeta.' "
+            "or 'Multipliers x^2 - (2 + zeta) x + 1 = 0.', or add its plain loop to CASES"
+        )
 
 
 def test_implicit_solves_its_equation_where_no_contraction_does():

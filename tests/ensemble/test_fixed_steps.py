@@ -76,7 +76,8 @@ def test_every_rule_in_compiled_c(name, in_registers):
     rule = dg.rule(name, lr=0.05, ema=0.9)
     phi, theta = starts(130, 1)
     e = ensemble(dg.variant("ns"), phi, theta, rule=rule, steps=20)
-    assert e.attrs["engine"] == "compiled C"
+    # what solves equations runs on arrays; web/test_page_programs.py says which rules must not
+    assert e.attrs["engine"] == "compiled C" or e.attrs["fused"].endswith(" on arrays")
     assert_equal(joined(e), iterated(dg.variant("ns"), rule, phi, theta, 20), 1e-11)
 
 

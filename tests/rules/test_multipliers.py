@@ -10,9 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import sympy as sp
 from jax.flatten_util import ravel_pytree
 from scipy.optimize import linear_sum_assignment
 from selection import slow_but
+from stated import multipliers_of
 
 import diracgan as dg
 from diracgan import dirac
@@ -117,6 +119,25 @@ def test_rules_that_solve(name):
     )
     if name == "bilinear":
         agree(multipliers(GAMES[name], dg.rule("cgd", lr=H)), 1 / (1 - zetas(name)))
+
+
+@pytest.mark.parametrize("name", [n for n in dg.rules() if multipliers_of(dg.rule(n))])
+def test_a_rule_has_the_multipliers_that_its_docstring_states(name):
+    """At zeta = h mu of both eigenvalues mu; what the rule remembers besides may add others."""
+    said, are_roots = multipliers_of(rule := dg.rule(name, lr=H))
+    said = said.subs({k: x for k, x in rule.hyperparameters.items() if sp.Symbol(k) in said.free_symbols})
+    expected = []
+    for zeta in zetas("damped"):
+        value = sp.expand(said.subs("zeta", complex(zeta)))
+        expected += sp.Poly(value, sp.Symbol("x")).nroots() if are_roots else [value]
+    found = multipliers(GAMES["damped"], rule)
+    gaps = np.abs(np.array(expected, complex)[:, None] - found[None, :])
+    assert len(expected) <= len(found) and gaps[linear_sum_assignment(gaps)].max() < 1e-9
+
+
+def test_what_docstrings_state_is_read():
+    stated = {n for n in dg.rules() if multipliers_of(dg.rule(n))}
+    assert stated >= {"simultaneous", "extragradient", "optimistic", "heavy-ball", "nesterov", "rk2", "rk4"}
 
 
 @pytest.mark.parametrize("first", ["critic", "generator"])

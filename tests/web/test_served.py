@@ -111,6 +111,14 @@ def test_bad_questions_are_answered_in_one_line(given, said):
     assert code == 200 and said in json.loads(body)["error"] and "\n" not in json.loads(body)["error"]
 
 
+def test_an_answer_that_recurs_without_end_is_not_blamed_on_the_question():
+    def endless(given):
+        return endless(given)
+
+    said = served._guarded(endless, b"{}")["error"]
+    assert "recursion" in said and "nested" not in said
+
+
 def test_a_question_that_is_taken_back_ends(monkeypatch):
     from diracgan.web import limits, scene
 

@@ -11,7 +11,7 @@ from ...numerics.continuation import SolutionPath
 from ...numerics.path_following import PathPoint
 from ...numerics.sign_changes import Monitor, SignChange
 from ...records import Record
-from ..vocabulary import Vocabulary
+from ...vocabulary import Vocabulary
 from .contacts import Touching
 from .cycle_equations import CycleEquations
 from .points import resonance

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...dynamics.motion_result import MotionResult
 from ...errors import InputError, number
 from ..decision_thresholds import T
 from ..dynamical_system import ContinuousSystem
@@ -45,7 +46,7 @@ def cycle_from(motion: ContinuousSystem, around: LinearSettings, period: float |
         )
     for _ in range(_SETTLING):
         seen = motion.advance(z, 0.0, _TURNS * turn, 1)
-        if seen.result != "ok":
+        if seen.result != MotionResult.OK:
             break
         rows = seen.zs[-max(len(seen.zs) // 8, 3 * len(seen.zs) // _TURNS) :]
         size = float(np.max(np.ptp(rows, axis=0)))

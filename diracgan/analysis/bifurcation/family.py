@@ -14,19 +14,19 @@ from jax import Array
 from jax.tree_util import Partial
 
 from ...dynamics.filippov import DiracSystem, velocity
+from ...numerics import eigen
 from ...numerics.normal_form import Derivatives
 from ...rules import Rule
 from ...tracing.host import along, at_once
 from ..dynamical_system import map_change
+from ..linear.decision import heights
 from ..linear.parameter_handle import ParameterHandle
 from ..linear.probing import rest_state
 from ..linear.settings import LinearSettings
 from .parametrised_flow import ParametrisedFlow
 from .varying_parameters import VaryingParameters, numbers_at
 
-_ROUNDING = 4 * float(np.finfo(float).eps)
 _FEW, _AT_ONCE = 8, 64  # states of one compiled program
-_WORST = 1e8  # condition of a double eigenvalue, whose error is the root of rounding
 
 
 class Family:
@@ -168,19 +168,11 @@ class Family:
     def spectrum(self, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Eigenvalues by decreasing growth rate (real part, or modulus - 1), these rates, and how far each may be off.
 
-        The bounds are condition x rounding: enough to see where a rate changes its sign; what a spectrum is said to
-        be is decided by the linearisation.
+        The bounds are those of every linearisation.
         """
-        a = self.matrix(slope)
-        values, vectors = np.linalg.eig(a)
-        try:
-            with np.errstate(over="ignore"):  # of a Jordan block
-                rows = np.linalg.norm(np.linalg.inv(vectors), axis=1)
-        except np.linalg.LinAlgError:
-            rows = np.full(len(a), np.inf)
-        growth = np.abs(values) - 1.0 if self.discrete else np.real(values)
+        values, errors = eigen.eigenvalues(self.matrix(slope))
+        growth = heights(values, self.discrete) - (1.0 if self.discrete else 0.0)
         order = np.argsort(-growth, kind="stable")
-        errors = _ROUNDING * len(a) * np.linalg.norm(a) * np.minimum(rows, _WORST)
         return values[order], growth[order], errors[order]
 
     def derivatives(self, x: np.ndarray, ps: Sequence[float] | np.ndarray) -> Derivatives:

@@ -12,8 +12,8 @@ from ...errors import instance, number
 from ...numerics.normal_form import NormalForm, eigenvector, real_eigenvalue
 from ...numerics.path_following import PathPoint
 from ...records import Record
+from ...vocabulary import Vocabulary
 from ..linear.status import Status
-from ..vocabulary import Vocabulary
 from .born_path import Born, Origin, born_at, law_until, squared_amplitude
 from .equilibrium_forms import REAL, cubic_form, equilibrium_at, extent, jumping_derivatives
 from .family import Family

@@ -84,16 +84,22 @@ def margin_of(values: np.ndarray, errors: np.ndarray, discrete: bool) -> tuple[n
         discrete: whether they are multipliers.
 
     Returns:
-        -max h and max (h + error) - max h, (...,), of the heights h; 1 - max h of multipliers.
+        -max h and max (h + error) - max h, (...,), of the heights h; 1 - max h of multipliers. Where some eigenvalue
+        is unstable whatever its error, but a less certain one may lie beyond by more than the margin, the error is
+        how much nearer to 0 the margin may be: max h - max (h - error).
 
     Example:
         >>> margin_of(np.array([-1.0, -1.5]), np.array([0.25, 1.0]), discrete=False)
         (np.float64(1.0), np.float64(0.5))
+        >>> margin_of(np.array([1.0, 0.5]), np.array([0.25, 4.0]), discrete=False)
+        (np.float64(-1.0), np.float64(0.25))
     """
     high = heights(values, discrete)
     top = high.max(axis=-1)
     margin = (1.0 - top if discrete else -top) + 0.0  # no negative zero
-    return margin, np.max(errors + (high - top[..., None]), axis=-1)
+    off = high - top[..., None]
+    beyond, nearer = np.max(off + errors, axis=-1), -np.max(off - errors, axis=-1)
+    return margin, np.where((margin < -nearer) & (margin >= -beyond), nearer, beyond)
 
 
 def status_of(margin: np.ndarray | float, error: np.ndarray | float) -> np.ndarray:

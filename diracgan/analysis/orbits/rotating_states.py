@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,35 +31,81 @@ def rotating_state(
     """
     motion, flat = _About(given, centre), flat - centre
     d = motion.dim
-    blocks = len(flat) // d
     if d < 2 or len(flat) % d:
         return None
     side = motion.side(flat)
-    phi, moved = flat[:d], motion.change(flat, side)[:d]
+    turning = _turning_by(motion, flat, motion.change(flat, side)[:d])
+    if not _turns_alike(motion, flat, side, turning.whole, turning.blocks, d):
+        return None
+    found = _solved(motion, flat, abs(omega), side, turning)
+    if found is None:
+        return None
+    z, rate = found
+    period = 2 * np.pi / abs(rate)
+    if motion.discrete:
+        back = np.kron(np.eye(turning.blocks), _rotation(turning.spin, -rate))
+        values, errors = eigen.eigenvalues(back @ (np.eye(len(z)) + motion.jacobian(z, side)))
+        multipliers = values.astype(complex) ** period
+    else:
+        values, errors = eigen.eigenvalues(motion.jacobian(z, side) - rate * turning.whole)
+        multipliers = np.exp(values * period)
+    order = order_by_modulus(multipliers)
+    bounds = T.turns_alike_slope + period * errors[order]
+    return Orbit(z + centre, period * given.period, multipliers[order], Method.ROTATING_STATE, bounds)
+
+
+class _Turning(NamedTuple):
+    """The change of states that turn in a plane.
+
+    Attributes:
+        spin: the unit of angular velocity in that plane, (d, d).
+        blocks: vectors of d entries in a state.
+        discrete: whether a state is turned at once, by an angle.
+    """
+
+    spin: np.ndarray
+    blocks: int
+    discrete: bool
+
+    @property
+    def whole(self) -> np.ndarray:
+        """The unit of angular velocity of a whole state, W of rate 1."""
+        return np.kron(np.eye(self.blocks), self.spin)
+
+    def by(self, rate: float) -> np.ndarray:
+        """W, or R - 1, at a rate."""
+        if not self.discrete:
+            return rate * self.whole
+        return (np.cos(rate) - 1.0) * self._plane + np.sin(rate) * self.whole
+
+    def slope(self, rate: float) -> np.ndarray:
+        """The derivative of :meth:`by`."""
+        return np.cos(rate) * self.whole - np.sin(rate) * self._plane if self.discrete else self.whole
+
+    @property
+    def _plane(self) -> np.ndarray:
+        return -self.whole @ self.whole
+
+
+def _turning_by(motion: _About, flat: np.ndarray, moved: np.ndarray) -> _Turning:
+    """In the plane of phi and of its change, towards the latter."""
+    phi = flat[: motion.dim]
     basis = np.linalg.qr(np.stack([phi, moved], axis=1))[0]
     spin = np.outer(basis[:, 1], basis[:, 0]) - np.outer(basis[:, 0], basis[:, 1])
-    if (spin @ phi) @ moved < 0:
-        spin = -spin
-    whole = np.kron(np.eye(blocks), spin)
+    return _Turning(-spin if (spin @ phi) @ moved < 0 else spin, len(flat) // motion.dim, motion.discrete)
 
-    def turn(rate: float) -> np.ndarray:
-        if not motion.discrete:
-            return rate * whole
-        plane = np.kron(np.eye(blocks), -spin @ spin)
-        return (np.cos(rate) - 1.0) * plane + np.sin(rate) * whole
 
-    def turn_slope(rate: float) -> np.ndarray:
-        if not motion.discrete:
-            return whole
-        return -np.sin(rate) * np.kron(np.eye(blocks), -spin @ spin) + np.cos(rate) * whole
-
-    z, rate = flat.copy(), abs(omega)
-    if not _turns_alike(motion, z, side, whole, blocks, d):
-        return None
+def _solved(
+    motion: _About, flat: np.ndarray, rate: float, side: Any, turning: _Turning
+) -> tuple[np.ndarray, float] | None:
+    """The state and the rate that solve change(z) = W z, by Gauss-Newton steps; None where none is near ``flat``."""
+    z = flat
     size = float(np.linalg.norm(z))  # the unit in which the state is solved for
     for _ in range(40):
-        residual = motion.change(z, side) - turn(rate) @ z
-        slope = np.column_stack([motion.jacobian(z, side) - turn(rate), -turn_slope(rate) @ z / size])
+        residual = motion.change(z, side) - turning.by(rate) @ z
+        slope = np.column_stack(
+            [motion.jacobian(z, side) - turning.by(rate), -turning.slope(rate) @ z / size]
+        )
         move = np.linalg.lstsq(slope, -residual / size, rcond=T.turning_rank)[0]
         if not np.all(np.isfinite(move)):
             return None
@@ -67,22 +113,9 @@ def rotating_state(
         if np.linalg.norm(move) <= T.newton_step:
             break
         size = float(np.linalg.norm(z))
-    if (
-        np.linalg.norm(motion.change(z, side) - turn(rate) @ z) > T.newton_residual * size
-        or np.linalg.norm(z - flat) > T.turning_moved * size
-    ):
-        return None
-    period = 2 * np.pi / abs(rate)
-    if motion.discrete:
-        back = np.kron(np.eye(blocks), _rotation(spin, -rate))
-        values, errors = eigen.eigenvalues(back @ (np.eye(len(z)) + motion.jacobian(z, side)))
-        multipliers = values.astype(complex) ** period
-    else:
-        values, errors = eigen.eigenvalues(motion.jacobian(z, side) - rate * whole)
-        multipliers = np.exp(values * period)
-    order = order_by_modulus(multipliers)
-    bounds = T.turns_alike_slope + period * errors[order]
-    return Orbit(z + centre, period * given.period, multipliers[order], Method.ROTATING_STATE, bounds)
+    near = np.linalg.norm(z - flat) <= T.turning_moved * size
+    solved = np.linalg.norm(motion.change(z, side) - turning.by(rate) @ z) <= T.newton_residual * size
+    return (z, rate) if near and solved else None
 
 
 def commutes_with_rotations(given: DynamicalSystem, flat: np.ndarray) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...dynamics.motion_result import MotionResult
 from ...numerics import eigen
 from ..decision_thresholds import T
 from ..dynamical_system import ContinuousSystem
@@ -24,7 +25,7 @@ def periodic_orbit(flow: ContinuousSystem, flat: np.ndarray, period: float) -> O
     scale = max(float(np.max(np.abs(flat))), T.tiny)
     for _ in range(4):  # first the time of the closest return alone, lest Newton shrink the orbit instead
         piece = flow.advance(z, 0.0, length, 0)
-        if piece.result != "ok":
+        if piece.result != MotionResult.OK:
             return None
         speed = flow.change(piece.end)
         length -= float((piece.end - z) @ speed / max(speed @ speed, T.tiny))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...dynamics.filippov import natural, surface_count, unlocated
+from ...dynamics.motion_result import MotionResult
 from ...dynamics.regimes import without_a_value
 from ...numerics.normal_form import lyapunov_coefficient
 from ..decision_thresholds import T
@@ -117,9 +118,9 @@ def _follow(case: Case, state: Any, turn: float) -> Answer:
         case.turn = turn
         span = case.affordable(T.turns * turn)
         stretch = case.advance(state, span, 1)
-        if stretch.result == "max steps" and case.looks:
+        if stretch.result == MotionResult.MAX_STEPS and case.looks:
             break
-        if stretch.result != "ok":
+        if stretch.result != MotionResult.OK:
             return _last_word(case, termination.ended, stretch)
         case.looks.append(case.look(stretch))
         turn = _corrected(case, stretch, turn, round_)
@@ -132,9 +133,9 @@ def _follow(case: Case, state: Any, turn: float) -> Answer:
         if case.plunges():  # what falls fast is soon too small to be seen: window after window
             continue
         stretch = case.advance(state, max(T.skip * case.time, span), 0 if case.motion.discrete else 1)
-        if stretch.result == "max steps":
+        if stretch.result == MotionResult.MAX_STEPS:
             break
-        if stretch.result != "ok":
+        if stretch.result != MotionResult.OK:
             return _last_word(case, termination.ended, stretch, state)
         answer = _told(case, fixed_points.arrived, stretch)
         if answer is not None and consistency.agrees(case, answer):

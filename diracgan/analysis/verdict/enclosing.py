@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...dynamics.filippov import surface_count
+from ...dynamics.motion_result import MotionResult
 from ...numerics.normal_form import lyapunov_coefficient
 from ..decision_thresholds import T
 from ..dynamical_system import DiscreteSystem, field_derivatives
@@ -53,8 +54,8 @@ def drift(case: Case, factor: float) -> Drift:
     for _ in range(3):  # the first lets memories and fast modes settle
         stretch = case.motion.advance(state, 0.0, T.turns * turn, 1)
         case.spent += stretch.cost
-        if stretch.result != "ok":
-            return Drift(math.inf if stretch.result == "diverged" else math.nan, 0.0, None)
+        if stretch.result != MotionResult.OK:
+            return Drift(math.inf if stretch.result == MotionResult.DIVERGED else math.nan, 0.0, None)
         size = case.amplitudes(stretch.zs)
         if not np.all(size > 0):
             return Drift(-math.inf, 0.0, None)

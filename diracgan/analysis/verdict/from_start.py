@@ -14,6 +14,7 @@ from ...dynamics.filippov import DiracSystem
 from ...errors import one_line
 from ...game import Players
 from ...tracing.host import at_once
+from ...variants.loss_errors import raised_by_loss
 from ..kinds import Kind
 from ..linear.settings import LinearSettings
 from ..linear.spectrum import spectrum_of
@@ -21,7 +22,6 @@ from ..linear.status import DECIDED, Status
 from .adaptive import by_averaging
 from .decide import decide
 from .evidence import Answer, Case
-from .loss_errors import raised_by_loss
 
 
 def answer_from(asked: LinearSettings, budget: float) -> tuple[Case, Answer]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import importlib
-import pkgutil
 from collections.abc import Callable
 
+from ...lazy import import_modules
 from ..dynamical_system import Stretch
 from . import judges
 from .evidence import Answer, Case
@@ -36,6 +35,5 @@ def judge(order: int) -> Callable[[Judge], Judge]:
 @functools.cache
 def in_order() -> tuple[Judge, ...]:
     """The judges of every module in ``judges/``, in the order in which they are asked."""
-    for module in pkgutil.iter_modules(judges.__path__):
-        importlib.import_module(f"{judges.__name__}.{module.name}")
+    import_modules(judges.__name__, judges.__path__)
     return tuple(sorted(_ENTERED, key=_ENTERED.__getitem__))

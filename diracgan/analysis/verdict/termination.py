@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...dynamics.filippov import LARGEST
+from ...dynamics.motion_result import MotionResult
 from ..decision_thresholds import T
 from ..dynamical_system import Stretch
 from ..kinds import Kind
@@ -22,19 +23,19 @@ def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
     case.ended = True
     end = case.motion.flat(stretch.end)[: 2 * d]
     case.note(stretch.why or f"the motion ended: {stretch.result} at {stretch.when:.6g}")
-    if stretch.result == "stuck":
+    if stretch.result == MotionResult.STUCK:
         numbers = {"capture_time": stretch.when} | case.limit(end)
         where = case.vector(end)
         text = f"is captured by a discontinuity at t = {stretch.when:.6g} and rests at {where}"
         if not _jumps(case, end):
             return _rests(case, _rest_time(case, stretch, end), end)
         return Answer(Kind.STUCK, numbers, text)
-    if case.motion.discrete and stretch.result == "diverged":
+    if case.motion.discrete and stretch.result == MotionResult.DIVERGED:
         numbers = exponential_growth(case, stretch)
         how = f", like exp({numbers['rate']:.5g} n)" if numbers else ""
         text = f"diverges{how}: it passes {LARGEST:g} at iteration {stretch.when:.0f}"
         return Answer(Kind.DIVERGES, numbers, text)
-    if not case.motion.discrete and stretch.result in ("diverged", "stiff"):
+    if not case.motion.discrete and stretch.result in (MotionResult.DIVERGED, MotionResult.STIFF):
         return _blow_up(case, stretch, since)
     return Answer(Kind.UNDECIDED, {}, f"undecided: {stretch.why}")
 
@@ -141,7 +142,7 @@ def _blow_up(case: Case, stretch: Stretch, since: Any) -> Answer:
     middle = zs[min(half, len(zs) - 1)] if len(zs) else end
     typical = _growth_rate(case, middle)
     large = np.linalg.norm(end) > T.large * (case.looks[0].rms if case.looks else case.r0)
-    if stretch.result == "stiff" and not large:  # a singularity of the field, not of the state
+    if stretch.result == MotionResult.STIFF and not large:  # a singularity of the field, not of the state
         return Answer(Kind.UNDECIDED, case.limit(end), f"undecided: {stretch.why}")
     if not np.isfinite(last) or last > T.blow_up * max(typical, T.tiny):
         case.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")

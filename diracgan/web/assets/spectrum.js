@@ -1,10 +1,9 @@
 // What the linearisation at the equilibrium decides, of the flow or of a rule.
 
-import { eigenvalues } from "./eigenvalues.js";
+import { bounded } from "./bounds.js";
 import { BOUNDS } from "./linearisation.js";
 import { optimiser } from "./model.js";
 
-const BOUND = 3e-8; // of a double eigenvalue, which rounding moves by the square root of its size
 const TINY = 2 ** -200; // a displacement whose square vanishes: what is linear answers exactly
 const DIRECTIONS = 8;
 
@@ -88,10 +87,11 @@ export function spectrum(system, chosen) {
   if (!differentiable(seen, rows)) return none("no-derivative");
   const columns = discrete ? iteration(system, chosen, rows) : rows;
   if (!columns.flat().every(Number.isFinite)) return none("no-derivative");
-  const values = eigenvalues(columns); // of a matrix or of its transpose
-  const top = Math.max(...values.map(([x, y]) => (discrete ? Math.hypot(x, y) : x)));
-  const margin = discrete ? 1 - top : -top;
-  const error = BOUND * Math.max(...values.map(([x, y]) => Math.hypot(x, y)), discrete ? 1 : 0);
-  const status = Math.abs(margin) <= error ? "marginal" : margin > 0 ? "stable" : "unstable";
-  return { status, values, margin, discrete };
+  const found = bounded(columns); // of a matrix or of its transpose
+  const heights = found.map(({ value: [x, y] }) => (discrete ? Math.hypot(x, y) : x));
+  const margin = (discrete ? 1 : 0) - Math.max(...heights);
+  const [beyond, nearer] = [1, -1].map((side) => // what the largest may be at most, and surely is
+    (discrete ? 1 : 0) - Math.max(...heights.map((h, k) => h + side * found[k].error)));
+  const status = beyond > 0 ? "stable" : nearer < 0 ? "unstable" : "marginal";
+  return { status, values: found.map((one) => one.value), margin, discrete };
 }

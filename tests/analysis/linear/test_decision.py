@@ -197,6 +197,17 @@ def test_the_margin_is_as_unsure_as_whatever_may_be_the_largest():
     assert (margin, off) == (pytest.approx(0.0, abs=1e-15), pytest.approx(0.2))
 
 
+@pytest.mark.parametrize("discrete", [False, True])
+def test_what_is_surely_unstable_is_so_beside_whatever_is_badly_known(discrete: bool):
+    # growth 0.5 +- 0.1, beside one that may lie anywhere within 3 of -0.25; then growth 0.05 +- 0.1, which may be none
+    for growth, status in ((0.5, Status.UNSTABLE), (0.05, Status.MARGINAL)):
+        values = np.array([growth, -0.25]) + (1.0 if discrete else 0.0)
+        margin, off = margin_of(values, np.array([0.1, 3.0]), discrete)
+        assert margin == pytest.approx(-growth)
+        assert status_of(margin, off) == status.number
+        assert off == pytest.approx(0.1 if status is Status.UNSTABLE else 2.75 - growth)
+
+
 @pytest.mark.parametrize(
     ("margin", "error", "status"),
     [

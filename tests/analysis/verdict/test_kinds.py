@@ -1,8 +1,7 @@
-"""One vocabulary: the page, the schema, the sweeps and the pictures say what diracgan.analysis.kinds says."""
+"""One vocabulary: the schema, the sweeps and the pictures say what diracgan.analysis.kinds says."""
 
 import ast
 import dataclasses
-import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,15 +16,6 @@ from diracgan.reporting.schema import report_schema
 from diracgan.sweeps.quantity import QUANTITIES
 
 ROOT = Path(__file__).parents[3]
-
-
-def test_the_page_has_every_kind_with_its_meaning():
-    page = (ROOT / "docs/concepts/verdicts.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^[|] `([a-z-]+)` [|] (.*) [|]$", page, flags=re.M))
-    assert set(rows) == set(KINDS)
-    for kind in Kind:  # what is a formula on the page is written out in the code
-        words = re.split(r"[$][^$]*[$]", rows[kind].replace(chr(92) + "|", "|"))
-        assert re.fullmatch(".+".join(map(re.escape, words)), kind.meaning), kind
 
 
 def test_schema_gate_and_sweeps_take_the_same_words():

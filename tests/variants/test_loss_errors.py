@@ -4,13 +4,15 @@ import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import diracgan as dg
 from diracgan.analysis.linear.settings import settings
 from diracgan.analysis.verdict import from_start
-from diracgan.analysis.verdict.loss_errors import raised_by_loss
 from diracgan.cli.failures import explain
+from diracgan.game import Samples, loss_value
+from diracgan.variants.loss_errors import raised_by_loss
 
 
 class Fails(dg.Variant):
@@ -107,6 +109,26 @@ def test_a_bug_of_ours_that_a_loss_reaches_is_no_verdict(monkeypatch, then, is_t
     else:
         with pytest.raises(TypeError, match="a bug of ours"):
             from_start.answer_from(asked, 1.0)
+
+
+def test_a_bug_of_ours_in_a_loss_is_raised_as_what_it_is():
+    variant, bug, x = Catches(), planted(TypeError("a bug of ours")), np.ones(1)
+    object.__setattr__(variant, "first", variant.mine)
+    for then, raised, says in (
+        (variant.again, dg.InputError, "critic_loss of 'Catches' failed: KeyError: 'mine'"),
+        (lambda error: bug(), TypeError, "a bug of ours"),
+    ):
+        object.__setattr__(variant, "then", then)
+        with pytest.raises(raised, match=says):
+            loss_value(variant, "critic_loss", x, x, Samples(x, x))
+
+
+def test_a_loss_that_cannot_be_called_or_is_not_there_is_the_users():
+    x = np.ones(1)
+    few = type("Few", (dg.Variant,), {"critic_loss": lambda self, real, fake: 0.0})()
+    for variant, says in ((few, "takes 3 positional arguments"), (dg.Variant(), "defines no critic_loss")):
+        with pytest.raises(dg.InputError, match=says):
+            loss_value(variant, "critic_loss", x, x, Samples(x, x))
 
 
 def test_a_loss_given_to_python_c_or_in_a_folder_named_like_the_packages_is_the_users():

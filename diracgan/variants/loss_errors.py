@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ...parameters import Parametric
-from ...variants import Variant
+from ..parameters import Parametric
+from .base import Variant
 
-_PACKAGE = Path(__file__).resolve().parents[2]
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def raised_by_loss(error: BaseException, variant: Variant) -> bool:
@@ -25,16 +25,38 @@ def raised_by_loss(error: BaseException, variant: Variant) -> bool:
         >>> raised_by_loss(ValueError("ours"), dg.variant("ns"))
         False
     """
+    return _innermost(error, variant, 0) is True
+
+
+def raised_by_package(error: BaseException, variant: Variant, skipped: int = 0) -> bool:
+    """Whether that code is this package's: a bug of ours, which is raised as what it is.
+
+    Args:
+        error: what was raised.
+        variant: whose loss was called.
+        skipped: frames of the traceback, from the outermost, that only call the loss.
+
+    Example:
+        >>> import diracgan as dg
+        >>> raised_by_package(ValueError("of nobody"), dg.variant("ns"))
+        False
+    """
+    return _innermost(error, variant, skipped) is False
+
+
+def _innermost(error: BaseException, variant: Variant, skipped: int) -> bool | None:
+    """Whether the innermost code is the variant's, or else this package's; None where it is neither's."""
     if not all(isinstance(e, Exception) for e in _chain(error, lambda e: e.__cause__ or e.__context__)):
-        return False
+        return None
     files = _files(variant)
     for raised in reversed(_chain(error, lambda e: e.__cause__)):
         # JAX's and NumPy's code, and modules that a loss imports, stand for whoever called them
         frames = [f.filename for f in traceback.extract_tb(raised.__traceback__)]
+        frames = frames[skipped if raised is error else 0 :]
         known = [name in files for name in frames if name in files or _is_ours(name)]
         if known:
             return known[-1]
-    return False
+    return None
 
 
 def _chain(
