@@ -255,7 +255,7 @@ def typer_function(name: str, function: Callable[..., Any]) -> Callable[..., Non
     if ours:
         single["format"] = ("text", _Format)
 
-    files = {key: file for key, (_, hint) in single.items() if (file := _file_option(hint)) is not None}
+    files = {key: mark for key, (_, hint) in single.items() if (mark := _file_option(hint)) is not None}
     for key, file in files.items():
         default, hint = single[key]
         single[key] = (default, Annotated[get_args(hint)[0], file.info])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 
-class WatchedRun(TypedDict, total=False):
-    """What the watched series of a run did, one number each; ``finite`` alone where they left the float range."""
+class WatchedRun(TypedDict):
+    """What the watched series of a run did, one number each; nothing but ``finite`` where it is False."""
 
     finite: bool
     level: list[float]

@@ -197,24 +197,28 @@ def flow_by(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -
         return velocity(system, y)
     if regime.sliding == 0:
         return velocity(system, y, regime.modes)
-    here, steps, shares, normals, unit, bent = _beside(velocity, system, y, regime)
+    here, steps, shares, normals, unit = _beside(velocity, system, y, regime)
     v, inner = here + shares @ steps, normals @ normals.T
     v = v - _solved(inner, normals @ v) @ normals
-    held = _slid_upon(regime, surfaces(system, y, regime.modes)) / unit
-    return v - _solved(inner, _back(held, normals, bent(v) / unit[:, None])) @ normals
+    return v - _solved(inner, _back(system, y, regime, unit, v)) @ normals
 
 
 _HELD = 3.0  # times as fast as a gradient shrinks: how fast what is left of its switching function falls
 
 
-def _back(held: Array, normals: Array, changes: Array) -> Array:
-    """How fast the functions ``held`` of the surfaces slid upon (K,) fall towards 0, their gradients changing, (K,).
+def _back(system: DiracSystem, y: Array, regime: Regime, unit: Array, v: Array) -> Array:
+    """How fast the functions of the surfaces slid upon, in given units (K,), fall towards 0 while y' is ``v``, (K,).
 
     They are 0 to rounding only. Where the gradient shrinks along a slide, as that of phi theta does with phi on
     theta = 0, a function that keeps its value leaves the surface: theta = rounding / phi.
     """
+
+    def held(y: Array) -> Array:
+        return _slid_upon(regime, surfaces(system, y, regime.modes)) / unit
+
+    normals, changes = jax.jvp(jax.jacfwd(held), (y,), (v,))
     shrinking = -jnp.sum(normals * changes, axis=1) / jnp.sum(normals * normals, axis=1)
-    return _HELD * jnp.maximum(shrinking, 0.0) * held
+    return _HELD * jnp.maximum(shrinking, 0.0) * held(y)
 
 
 def guards_by(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -> Array:
@@ -295,12 +299,9 @@ def guard_count(regime: Regime) -> int:
     return len(regime.modes) + 2 * regime.sliding + 1
 
 
-def _beside(
-    velocity: Velocity, system: DiracSystem, y: Array, regime: Regime
-) -> tuple[Array, Array, Array, Array, Array, Callable[[Array], Array]]:
+def _beside(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -> tuple[Array, ...]:
     """The field on this side, its changes across the K surfaces slid upon (K, n), Filippov's shares of them (K,),
-    the surfaces' gradients (K, n) in units of their largest entries, these (K,), and how the gradients, in the
-    functions' own units, change with y.
+    the surfaces' gradients (K, n) in units of their largest entries, and these (K,).
 
     The shares make every surface function slid upon stand still: n_j . (here + sum_k share_k step_k) = 0. Across a
     surface on which the field vanishes, as sqrt|g| does, it does not change: there they are 1/2, and leave [0, 1] as
@@ -309,9 +310,7 @@ def _beside(
     here = velocity(system, y, regime.modes)
     across = jnp.where(regime.flips, -regime.modes, regime.modes)
     steps = jax.vmap(lambda modes: velocity(system, y, modes))(across) - here
-    normals, bent = jax.linearize(
-        jax.jacfwd(lambda y: _slid_upon(regime, surfaces(system, y, regime.modes))), y
-    )
+    normals = jax.jacfwd(lambda y: _slid_upon(regime, surfaces(system, y, regime.modes)))(y)
     unit = jnp.max(jnp.abs(normals), axis=1)  # a slide towards a corner shortens them until no square is left
     unit = jnp.where(unit > 0, unit, 1.0)
     normals = normals / unit[:, None]
@@ -320,7 +319,7 @@ def _beside(
     stands = jnp.abs(jnp.diag(matrix)) <= 1e-9 * largest
     seen = _slid_upon(regime, regime.modes) * pull / jnp.where(largest > 0, _SEEN * largest, 1.0)
     matrix, pull = matrix + jnp.diag(jnp.where(stands, 1.0, 0.0)), jnp.where(stands, 0.5 + 0.5 * seen, pull)
-    return here, steps, _solved(matrix, pull), normals, unit, bent
+    return here, steps, _solved(matrix, pull), normals, unit
 
 
 _SEEN = 1e-7  # of the field: a speed through a surface on which it would stand, by which the motion leaves it

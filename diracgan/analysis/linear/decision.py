@@ -99,7 +99,7 @@ def margin_of(values: np.ndarray, errors: np.ndarray, discrete: bool) -> tuple[n
     margin = (1.0 - top if discrete else -top) + 0.0  # no negative zero
     off = high - top[..., None]
     beyond, nearer = np.max(off + errors, axis=-1), -np.max(off - errors, axis=-1)
-    return margin, np.where((margin < -nearer) & (margin >= -beyond), nearer, beyond)
+    return margin, np.where((margin < -nearer) & (margin >= -beyond), nearer, beyond)[()]
 
 
 def status_of(margin: np.ndarray | float, error: np.ndarray | float) -> np.ndarray:
