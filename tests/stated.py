@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 from sympy.parsing.sympy_parser import (
     convert_xor,
     implicit_application,
@@ -42,9 +43,10 @@ def formula(text: str, names: Mapping[str, Any]) -> sp.Expr | None:
         found = parse_expr(first_formula(text), {**FUNCTIONS, **symbols}, _WAYS)
     except (SyntaxError, TypeError, AttributeError, ValueError, tokenize.TokenError):
         return None
-    known = isinstance(found, sp.Expr) and found.free_symbols <= set(symbols.values())
-    strange = known and {type(f) for f in found.atoms(sp.core.function.AppliedUndef)}
-    return found if known and strange <= set(FUNCTIONS.values()) else None
+    if not isinstance(found, sp.Expr) or not found.free_symbols <= set(symbols.values()):
+        return None
+    applied = {type(f) for f in found.atoms(AppliedUndef)}
+    return found if applied <= set(FUNCTIONS.values()) else None
 
 
 def multipliers_of(rule: Any) -> tuple[sp.Expr, bool] | None:
