@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..analysis.vocabulary import Vocabulary
+from ..vocabulary import Vocabulary
 
 
 class RegimeKind(Vocabulary):
