@@ -165,11 +165,7 @@ def compiler_options() -> dict[str, Any]:
 
 def across(platform: str) -> Callable[..., Any]:
     """How a function of one block is applied to many: one after the other on a core, all at once on a GPU."""
-    return _one_by_one if platform == "cpu" else _all_at_once
-
-
-def _one_by_one(block: Callable[[Any], Any], pieces: Any) -> Any:
-    return jax.lax.map(block, pieces)
+    return jax.lax.map if platform == "cpu" else _all_at_once
 
 
 def _all_at_once(block: Callable[[Any], Any], pieces: Any) -> Any:

@@ -107,7 +107,7 @@ class JaxGame:
     def field(self, batches: list[Any], moved: np.ndarray | None = None) -> np.ndarray:
         """The mean field, at the players displaced by ``moved``."""
         with self._precision():
-            y = self._flat(self.players)
+            y = operators.flat(self.players)
             y = y if moved is None else y + jnp.asarray(moved, y.dtype)
             return np.asarray(self._program("field", self._field)(y, batches))
 
@@ -132,7 +132,7 @@ class JaxGame:
     def transposed(self, batches: list[Any], u: np.ndarray) -> np.ndarray:
         """J^T u."""
         with self._precision():
-            y = self._flat(self.players)
+            y = operators.flat(self.players)
 
             def pull(y: Array, batches: list[Any], u: Array) -> Array:
                 return jax.vjp(lambda y: self._field(y, batches), y)[1](u)[0]
@@ -193,7 +193,7 @@ class JaxGame:
             return np.asarray(apply(self._linear[1], jnp.asarray(v, self.dtype)))
 
     def _linear_field(self, batches: list[Any]) -> Any:
-        return jax.linearize(lambda y: self._field(y, batches), self._flat(self.players))[1]
+        return jax.linearize(lambda y: self._field(y, batches), operators.flat(self.players))[1]
 
     def _linear_step(self, batches: list[Any]) -> Any:
         start, step = self._full_step(batches)
@@ -216,7 +216,7 @@ class JaxGame:
         game = self.game_of(batches)
         rest = self.rule.rest(game, self.players)
         after = (r.over_a_period(game)(self.players, rest)[0] for r in (self.rule, self.rule.at_rest))
-        return jnp.stack([self._flat(jax.tree.map(jnp.subtract, a, self.players)) for a in after])
+        return jnp.stack([operators.flat(jax.tree.map(jnp.subtract, a, self.players)) for a in after])
 
     def _full_step(self, batches: list[Any]) -> Any:
         assert self.rule is not None
@@ -227,11 +227,7 @@ class JaxGame:
             return jax.eval_shape(lambda: self._full_step([])[0]).shape[0]
 
     def _field(self, y: Array, batches: list[Any]) -> Array:
-        return self._flat(self.game_of(batches).velocity(operators.unflat(self.players, y)))
-
-    @staticmethod
-    def _flat(players: Players) -> Array:
-        return ravel_pytree(players)[0]
+        return operators.flat(self.game_of(batches).velocity(operators.unflat(self.players, y)))
 
     def _program(self, name: str, make: Any) -> Any:
         if name not in self._programs:

@@ -76,11 +76,26 @@ class JaxStep:
 
     def monitored(self, scale: np.ndarray, seed: int) -> tuple[np.ndarray, Monitors]:
         """The rows of the outputs, (p, weights), and what they are coordinates of."""
-        return _monitored(self.at.of_all, scale, seed)
+        at = self.at.of_all
+        logits, mean = (np.asarray(x) for x in _watched(at, operators.flat(at.players)))
+        if not np.all(np.isfinite(logits)):
+            raise InputError("the logits are not finite; allowed: a run whose numbers are finite")
+        onto, rows = _principal(at, 0, scale, at.followed(len(logits)), LOGITS, seed)
+        along, more = _principal(at, 1, scale, np.zeros((len(mean), 0)), SAMPLES, seed)
+        return np.concatenate([rows, more]), Monitors(logits, onto, mean @ along)
 
     def series(self, monitors: Monitors, outputs: np.ndarray) -> dict[str, np.ndarray]:
         """Losses, mean logits and the samples' mean where the outputs (..., p) lead: name -> (...)."""
-        return _series(self.at.of_all, monitors, outputs)
+        k = monitors.onto.shape[1]
+        shape = outputs.shape[:-1]
+        with_logits = jnp.asarray(outputs[..., :k].reshape(-1, k))
+        values = _values(
+            self.at.of_all, jnp.asarray(monitors.logits), jnp.asarray(monitors.onto), with_logits
+        )
+        found: dict[str, np.ndarray] = {n: np.asarray(values[n]) for n in SERIES if n in values}
+        for i, now in enumerate(monitors.mean):
+            found[f"samples_{i}"] = now + outputs[..., k + i].reshape(-1)
+        return {n: x.reshape(shape) for n, x in found.items()}
 
 
 def _keys(seed: int) -> Array:
@@ -115,16 +130,6 @@ def settled(at: Checkpoint, count: int, seed: int) -> Any:
 
 
 # ---------------- what is monitored
-
-
-def _monitored(at: JaxCheckpoint, scale: np.ndarray, seed: int) -> tuple[np.ndarray, Monitors]:
-    """The rows of the outputs, (p, weights), and what they are coordinates of."""
-    logits, mean = (np.asarray(x) for x in _watched(at, operators.flat(at.players)))
-    if not np.all(np.isfinite(logits)):
-        raise InputError("the logits are not finite; allowed: a run whose numbers are finite")
-    onto, rows = _principal(at, 0, scale, at.followed(len(logits)), LOGITS, seed)
-    along, more = _principal(at, 1, scale, np.zeros((len(mean), 0)), SAMPLES, seed)
-    return np.concatenate([rows, more]), Monitors(logits, onto, mean @ along)
 
 
 def _principal(
@@ -181,17 +186,6 @@ def _pulled_back(at: JaxCheckpoint, which: int, u: Array) -> Array:
 
 
 # ---------------- from coordinates to series
-
-
-def _series(at: JaxCheckpoint, monitors: Monitors, outputs: np.ndarray) -> dict[str, np.ndarray]:
-    k = monitors.onto.shape[1]
-    shape = outputs.shape[:-1]
-    with_logits = jnp.asarray(outputs[..., :k].reshape(-1, k))
-    values = _values(at, jnp.asarray(monitors.logits), jnp.asarray(monitors.onto), with_logits)
-    found: dict[str, np.ndarray] = {n: np.asarray(values[n]) for n in SERIES if n in values}
-    for i, now in enumerate(monitors.mean):
-        found[f"samples_{i}"] = now + outputs[..., k + i].reshape(-1)
-    return {n: x.reshape(shape) for n, x in found.items()}
 
 
 @eqx.filter_jit

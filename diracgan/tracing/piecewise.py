@@ -15,7 +15,7 @@ from jax import Array
 
 from .jaxpr import Operation, interpret, read
 from .scalar_program import NotScalarizable, Program, trace
-from .sites import LINEAR, exponent, inner_function, is_comparison, is_site, truncates
+from .sites import COMPARE, LINEAR, exponent, inner_function, is_site, truncates
 from .switching import evaluate
 
 # where kinks are looked for: two of one surface that lie closer than this are taken apart only if a third is between
@@ -134,7 +134,7 @@ def _degree(operation: Operation, ins: list[Form]) -> float:
         return power * degrees[0]
     if name == "div" and not ins[1].moving:
         return degrees[0]
-    if name == "sign" or is_comparison(operation):
+    if name == "sign" or name in COMPARE:
         return 0.0 if max(degrees) < math.inf else math.inf
     return math.inf
 

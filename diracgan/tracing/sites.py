@@ -39,11 +39,6 @@ def is_site(operation: Operation) -> bool:
     return operation.name in _SITES or _compares(operation)
 
 
-def is_comparison(operation: Operation) -> bool:
-    """Whether an operation compares two numbers."""
-    return operation.name in COMPARE
-
-
 def _compares(operation: Operation) -> bool:
     """Whether an operation chooses among so few entries that they are compared two by two."""
     if operation.name not in AMONG or len(operation.inputs) != 1:
