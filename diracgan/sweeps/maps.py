@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from ..variants import Variant, check_variant
 from .axes import components
 from .executors import choose_executor
 from .linear import linear
-from .settings import RunSettings, run_settings
+from .settings import RunOptions, RunSettings, run_settings
 from .specification import Specification, Start
 from .sweep import computed, planned
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .executors import Executor
 
 
-class MapOptions(TypedDict, total=False):
+class MapOptions(RunOptions, total=False):
     """What a map takes besides its variant, rule and axes: the words of :func:`diracgan.sweep`."""
 
     phi0: Any
@@ -51,18 +51,6 @@ class MapOptions(TypedDict, total=False):
     devices: Any
     scheduler: Any
     progress: Callable[[int, int], None] | bool | None
-    t1: float | None
-    dt: float | None
-    steps: int | None
-    method: str | None
-    adaptive: bool
-    rtol: float | None
-    atol: float | None
-    dtype: str
-    escape: float
-    ball: float
-    ema_tau: float | None
-    effort: float
 
 
 _STABLE = Status.STABLE.number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -38,6 +38,23 @@ class RunSettings:
     ema_tau: Any
     effort: float
     dtype: str
+
+
+class RunOptions(TypedDict, total=False):
+    """The words of :func:`diracgan.sweep` for how runs are followed: what :func:`run_settings` takes."""
+
+    t1: float | None
+    dt: float | None
+    steps: int | None
+    method: str | None
+    adaptive: bool
+    rtol: float | None
+    atol: float | None
+    dtype: str
+    escape: float
+    ball: float
+    ema_tau: float | None
+    effort: float
 
 
 def run_settings(

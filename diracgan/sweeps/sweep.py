@@ -28,7 +28,7 @@ from .executors import Executor, choose_executor
 from .provenance import described, labelled
 from .quantities import QuantityLike, quantities
 from .quantity import LINEAR, POINT, TAIL, WHOLE
-from .settings import RunSettings, run_settings
+from .settings import RunOptions, RunSettings, run_settings
 from .specification import Specification, Start, question
 from .store import SCHEMA, GridLayout, StoredVariable, sink
 
@@ -133,21 +133,8 @@ def sweep(
         >>> found.margin.dims, found.margin.values.tolist()
         (('lam',), [0.0, 0.5, 1.0])
     """
-    settings = run_settings(
-        rule,
-        t1=t1,
-        dt=dt,
-        steps=steps,
-        method=method,
-        adaptive=adaptive,
-        rtol=rtol,
-        atol=atol,
-        dtype=dtype,
-        escape=escape,
-        ball=ball,
-        ema_tau=ema_tau,
-        effort=effort,
-    )
+    given = locals()
+    settings = run_settings(rule, **{n: given[n] for n in RunOptions.__optional_keys__})
     rates = Players(rate_d, rate_g)
     specification, values = planned(
         variant, over, quantity, rule, Start(phi0, theta0, dim, x0, at), rates, settings

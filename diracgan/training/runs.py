@@ -11,6 +11,7 @@ run/run.lock             who writes there, while somebody does
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from ..rules import Rule
 from ..variants import Variant
 from .architecture import Architecture
 from .build import arithmetic, start
-from .config import Alarms, RunConfig, configure, from_table, read
+from .config import Alarms, RunConfig, TrainingConfig, configure, from_table, read
 from .games import Trick
 from .loop import Tell, go_on
 from .problems import Problem
@@ -130,6 +131,7 @@ def train(
         >>> run.result, [line["step"] for line in run.metrics]
         ('ok', [0, 2, 4])
     """
+    given = locals()
     config = configure(
         variant,
         problem,
@@ -138,27 +140,7 @@ def train(
         tricks=tricks,
         alarms=alarms,
         averages=averages,
-        training={
-            "steps": steps,
-            "batch": batch,
-            "seed": seed,
-            "seeds": seeds,
-            "dtype": dtype,
-            "device": device,
-            "devices": devices,
-            "pretrain": pretrain,
-            "warmup": warmup,
-            "mean": mean,
-            "truncation": truncation,
-            "truncate": truncate,
-            "log_every": log_every,
-            "sample_every": sample_every,
-            "save_every": save_every,
-            "walks": walks,
-            "filters": filters,
-            "tensorboard": tensorboard,
-            "classifier": classifier,
-        },
+        training={f.name: given[f.name] for f in dataclasses.fields(TrainingConfig)},
     )
     return train_from_config(config, out, players=players, tell=tell)
 
