@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 import shlex
+import textwrap
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
+from stated import formula, multipliers_of
 
 import diracgan
 from diracgan.analysis.catalogue_report import catalogue
 from diracgan.analysis.kinds import Kind
 from diracgan.cli.app import COMMANDS
-from diracgan.rules import RULES
+from diracgan.game import GameLike, Players
+from diracgan.rules import RULES, move, move_both
 from diracgan.training.problems import PROBLEMS
 from diracgan.training.tricks import TRICKS
-from diracgan.variants import VARIANTS
+from diracgan.variants import VARIANTS, param
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -181,6 +188,38 @@ def test_the_page_of_verdicts_has_every_kind_with_its_meaning(hooks):
     page = text_of("concepts/verdicts.md")
     assert hooks.with_kinds(page) == page, ANEW
     assert all(f"\n| `{kind}` | " in page for kind in Kind)
+
+
+def test_the_examples_of_a_new_loss_and_rule_are_what_their_docstrings_state(monkeypatch):
+    page = text_of("howto/extend.md")
+    names = {
+        "np": np,
+        "jnp": jnp,
+        "jax": jax,
+        "Array": jax.Array,
+        "param": param,
+        "register": diracgan.register,
+    }
+    names |= {"Variant": diracgan.Variant, "register_rule": diracgan.register_rule, "Rule": diracgan.Rule}
+    names |= {"GameLike": GameLike, "Players": Players, "move": move, "move_both": move_both}
+    for registry in (VARIANTS, RULES):
+        monkeypatch.setattr(registry, "entries", dict(registry.entries))
+    for first in ("@register(", "@register_rule("):
+        block = re.search(rf"^    {re.escape(first)}(.*\n)(?:    .*\n|\n)*", page, re.MULTILINE)
+        assert block is not None
+        exec(compile(textwrap.dedent(block[0]), "extend.md", "exec"), names)
+    variant = diracgan.variant("exponential", k=0.7)
+    for which in ("critic_loss", "generator_loss"):
+        said = formula(inspect.getdoc(getattr(variant, which)) or "", ["D_r", "D_f", "k"])
+        assert said is not None
+        want = float(said.subs({"D_r": 0.3, "D_f": -0.4, "k": 0.7}))
+        assert float(getattr(variant, which)(0.3, -0.4, 0, 0)) == pytest.approx(want, rel=1e-6)
+    rule = diracgan.rule("damped", lr=0.2)
+    assert multipliers_of(rule) is not None
+    # on wgan-linear zeta = +- 0.2 i: x^2 - (0.9 + zeta) x - 0.1 = 0
+    want = np.concatenate([np.roots([1, -(0.9 + z), -0.1]) for z in (0.2j, -0.2j)])
+    found = diracgan.spectrum(diracgan.variant("wgan-linear"), rule=rule).multipliers
+    assert np.max(np.min(np.abs(want[:, None] - found), axis=1)) < 1e-9
 
 
 def test_formulas_are_typeset_without_a_script(hooks):

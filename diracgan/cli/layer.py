@@ -312,6 +312,8 @@ def flag(name: str) -> str:
 
 def _called(name: str, hint: Any) -> Any:
     """The option under its field's name, unless it has one of its own; a copy, since several fields may have it."""
+    if get_origin(hint) is not Annotated:
+        return hint
     kind, info = get_args(hint)
     words = getattr(info, "param_decls", None) or ()
     if not isinstance(info, OptionInfo) or any(word.startswith("--") for word in words):
