@@ -202,19 +202,37 @@ def adaptive_flow(
 
 
 def beyond_rest(variant: Variant, rule: Rule | None, x0: Any) -> str:
-    """What an answer of linear theory leaves out where the rule is adaptive, in d = 1, as the end of a sentence.
+    """What an answer of linear theory leaves out where the rule is adaptive, as the end of a sentence.
+
+    Args:
+        variant: what is minimised.
+        rule: how the players move; None for the flow.
+        x0: the datum, (d,); in d > 1 only where the answer holds is said.
 
     Example:
         >>> import diracgan as dg
         >>> beyond_rest(dg.variant("wgan-linear"), dg.rule("adam", lr=0.01, beta1=0.5), [0.0])[:66]
         '; that holds while velocities stay below 1e-08; from (0.1, 0.2) it'
     """
-    found = adaptive_flow(variant, rule, np.size(x0), x0)
-    if found is None or rule is None:
-        return ""
-    bound = rule.linear_below
+    return without_rest(rule, adaptive_flow(variant, rule, np.size(x0), x0))
+
+
+def without_rest(rule: Rule | None, flow: AveragedFlow | None) -> str:
+    """The same, given the rule's averaged flow, where there is one.
+
+    Example:
+        >>> import diracgan as dg
+        >>> without_rest(dg.rule("adam"), None)
+        '; that holds while velocities stay below 1e-08; beyond, no averaged flow is known: ask verdict with a start'
+    """
+    bound = None if rule is None or not rule.is_adaptive else rule.linear_below
     where = "at rest" if bound is None else f"while velocities stay below {bound:g}"
-    return f"; that holds {where}; from (0.1, 0.2) it {found.text}, by its averaged flow"
+    if flow is not None:
+        source = "by iterating it" if flow.iterated else "by its averaged flow"
+        return f"; that holds {where}; from (0.1, 0.2) it {flow.text}, {source}"
+    if bound is None:  # its steps may follow the gradient
+        return ""
+    return f"; that holds {where}; beyond, no averaged flow is known: ask verdict with a start"
 
 
 def _computed(variant: Variant, rule: Rule, datum: np.ndarray, start: Players) -> AveragedFlow:
@@ -294,14 +312,20 @@ def _sizes(system: SlowSystem, distance: float, memory: float, rule: Rule) -> Pl
         raise InputError(
             f"the steps of {rule.label} are not finite about |z| = {distance:.3g}; allowed: a start nearer by"
         )
-    ratio = max(float(a) / max(float(b), T.tiny) for a, b in zip(sizes, inner, strict=True))
-    if not (ratio < _ADAPTIVE and min(float(s) for s in sizes) > 0):
+    ratios = [float(a) / max(float(b), T.tiny) for a, b in zip(sizes, inner, strict=True)]
+    if max(ratios) < _ADAPTIVE and min(float(s) for s in sizes) > 0:
+        return sizes
+    if rule.linear_below:
+        who = "critic" if ratios[0] > ratios[1] else "generator"
         raise InputError(
-            f"the steps of {rule.label} follow the size of the gradient about |z| = {distance:.3g}; allowed: rules "
-            "that divide by the root of a second moment (adam, or optax's through rule.from_optax); for others ask "
-            "verdict and bifurcation, or start farther out if it is eps that dominates here"
+            f"the {who}'s gradient about |z| = {distance:.3g} is so small that eps dominates the steps of "
+            f"{rule.label}; allowed: a smaller eps, or a start farther out"
         )
-    return sizes
+    raise InputError(
+        f"the steps of {rule.label} follow the size of the gradient about |z| = {distance:.3g}; allowed: rules "
+        "that divide by the root of a second moment (adam, or optax's through rule.from_optax); for others ask "
+        "verdict and bifurcation, or start farther out if it is eps that dominates here"
+    )
 
 
 def _sampled(

@@ -14,12 +14,12 @@ from ...errors import InputError, number, shown
 from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
-from ..kinds import Kind
+from ..kinds import Kind, Outcome
 from ..linear.decision import leading_frequency
 from ..linear.margins import Margin, margins
 from ..linear.settings import settings
 from ..linear.status import Status
-from ..slow_flow.averaged import adaptive_flow
+from ..slow_flow.averaged import AveragedFlow, adaptive_flow, without_rest
 
 _CURVE = 121  # values on the default curve, from no averaging to a horizon of a million
 _RESTS = (0.9, 1e-6)  # 1 - decay on it
@@ -47,8 +47,8 @@ class Averaging(Record):
         spectral_radius: of the rule's multipliers, or exp(max Re) of the flow per unit of time; None without a variant.
         status: of the linearisation; None without a variant.
         slows_above: the decay (or tau) above which averaging slows a convergent run; None where there is none.
-        cycle_amplitude: largest |phi| of the cycle on which an adaptive rule ends by its averaged flow, whose frequency
-            this then is (:func:`diracgan.averaged`, d = 1); else None.
+        cycle_amplitude: largest |phi| of the cycle, or of the pattern of a few steps, on which an adaptive rule ends,
+            whose frequency this then is (:func:`diracgan.averaged`, d = 1); else None.
         text: the same in words.
         variant: label, or None; ``rule`` label, or None; ``dim`` the dimension.
     """
@@ -158,7 +158,8 @@ def ema(
     Args:
         variant: whose orbit; None when ``omega`` is given.
         rule: how its players move; None for the flow. The frequency is that of the leading multipliers; of an adaptive
-            rule (Adam) in d = 1, that of the cycle of its averaged flow, where it ends on one.
+            rule (Adam) in d = 1, that of the cycle or the pattern of steps on which it ends; in more dimensions the
+            multipliers hold at rest alone, which ``text`` says.
         omega: angular frequency per unit of time, in place of the linearisation's.
         h: time from one average to the next, with ``omega``; the rule's time step by default, 1 without one. Neither
             ``h`` nor ``rule`` nor ``decay``: the flow.
@@ -204,11 +205,11 @@ def ema(
         found = margins([around])[0]
         about = {n: around.provenance[n] for n in ("variant", "rule", "dim")} | {"status": found.status}
     step = None if not steps else _time_step(rule, h)
-    cycle = None if omega is not None or at is not None else adaptive_flow(variant, rule, dim, x0)
-    cycle = cycle if cycle is not None and cycle.kind is Kind.LIMIT_CYCLE else None
-    if cycle is not None and cycle.period is not None and step is not None:
-        frequency = 2 * math.pi / (cycle.period * step)
-        about["cycle_amplitude"] = cycle.amplitude
+    flow = None if omega is not None or at is not None else adaptive_flow(variant, rule, dim, x0)
+    turns = flow if flow is not None and flow.kind in (Kind.LIMIT_CYCLE, Outcome.ORBIT) else None
+    if turns is not None and turns.period is not None and step is not None:
+        frequency = 2 * math.pi / (turns.period * step)
+        about["cycle_amplitude"] = turns.amplitude
     else:
         frequency = _frequency(variant, rule, found, omega)
     k = None if reduction is None else number("reduction", reduction, low=1.0, high=_MOST)
@@ -229,7 +230,7 @@ def ema(
         **about,
         **made,
     )
-    return dataclasses.replace(averaging, text=_words(averaging))
+    return dataclasses.replace(averaging, text=_words(averaging) + _regime(averaging, rule, flow, omega))
 
 
 def _refuse_of_games(given: Mapping[str, Any]) -> None:
@@ -346,18 +347,36 @@ def _words(a: Averaging) -> str:
             parts.append(f"decay {a.decay:.10g}{over} reduces it {a.reduction:g}-fold")
         else:
             parts.append(f"tau {a.tau:.6g} reduces it {a.reduction:g}-fold")
-    if a.cycle_amplitude is not None:
-        left = "" if not a.reduction else f", of which {a.cycle_amplitude / a.reduction:.4g} is left"
-        parts.append(
-            f"the run ends on a cycle of |phi| = {a.cycle_amplitude:.4g}, by its averaged flow{left}"
-        )
-    elif a.status == Status.STABLE and a.slows_above is not None:
-        name = "decay" if a.kind == "steps" else "tau"
-        parts.append(f"the run converges by itself; {name} above {a.slows_above:.6g} slows it")
-    elif a.status == Status.UNSTABLE:
-        parts.append("the run itself is unstable: averaging cannot make it converge")
-    elif a.status == Status.MARGINAL:
-        parts.append(
-            "the run itself does not converge to first order; its average does as far as the orbit is centred"
-        )
+    if a.cycle_amplitude is None:
+        parts += _of_the_run_itself(a)
     return "; ".join(parts)
+
+
+def _of_the_run_itself(a: Averaging) -> list[str]:
+    """What linear theory says of the run that is averaged."""
+    if a.status == Status.STABLE and a.slows_above is not None:
+        name = "decay" if a.kind == "steps" else "tau"
+        return [f"the run converges by itself; {name} above {a.slows_above:.6g} slows it"]
+    if a.status == Status.UNSTABLE:
+        return ["the run itself is unstable: averaging cannot make it converge"]
+    if a.status == Status.MARGINAL:
+        return [
+            "the run itself does not converge to first order; its average does as far as the orbit is centred"
+        ]
+    return []
+
+
+def _regime(a: Averaging, rule: Rule | None, flow: AveragedFlow | None, omega: float | None) -> str:
+    """On what an adaptive rule ends and what of that is left, or where the linearisation that was asked holds."""
+    if omega is not None:
+        return ""
+    if a.cycle_amplitude is None or flow is None:
+        return without_rest(rule, flow)
+    size = f"|phi| = {a.cycle_amplitude:.4g}"
+    end = (
+        f"stays within {size}, by iterating it"
+        if flow.iterated
+        else f"ends on a cycle of {size}, by its averaged flow"
+    )
+    left = f", of which {a.cycle_amplitude / a.reduction:.4g} is left" if a.reduction else ""
+    return f"; the run {end}{left}"

@@ -203,11 +203,23 @@ def test_a_rule_of_ones_own_is_averaged_like_adam():
         ("adam:lr=0.01", {"phi0": [0.1, 0.2], "theta0": [0.1, 0.2]}, "allowed: d = 1"),
         ("adam:lr=0.01", {"phi0": 0.0, "theta0": 0.0}, "the start is the equilibrium"),
         ("adam:lr=1e-8", {}, "steps from the equilibrium; allowed: at most 1e\\+06"),
+        ("adam:lr=0.01,eps=10", {}, "eps dominates the steps of adam.*; allowed: a smaller eps, or"),
     ],
 )
 def test_what_is_refused(rule, start, holds):
     with pytest.raises(dg.InputError, match=holds):
         dg.averaged(LINEAR, rule, **start)
+
+
+@pytest.mark.slow  # fast, of Adam: eps dominates, above
+def test_a_player_whose_gradient_is_of_third_order_is_named():
+    # targets 1 and 0: the critic's velocity is -phi theta^2, 1e-5 where |z| = 0.02, beside sqrt(eps) = 1e-4
+    game = dg.variant("lsgan", real_label=1.0, fake_label=0.0, target=1.0)
+    with pytest.raises(
+        dg.InputError, match="the critic's gradient .* so small that eps dominates the steps of rmsprop"
+    ):
+        dg.averaged(game, "rmsprop:lr=0.003")
+    assert dg.averaged(game, "rmsprop:lr=0.003,eps=1e-20").kind.value == "orbit"
 
 
 def test_steps_that_overflow_are_refused():
@@ -267,6 +279,27 @@ def test_an_average_sees_the_cycle_and_not_the_linearisation():
     late = slice(-5_000, None)
     ratio = float(abs(phi.phi[late]).max() / abs(phi.phi_ema[late]).max())
     assert ratio == pytest.approx(10.0, rel=0.01)  # the cycle is nearly a sine
+
+
+@pytest.mark.slow  # fast: an average sees the cycle, above
+def test_an_average_sees_a_pattern_of_four_steps():
+    # in turns with beta1 = 0 the players jump by a right angle; which of two mirrored patterns hangs on the start
+    rule = adam(beta1=0.0, beta2=0.99, alternating=True)
+    found = dg.ema(LINEAR, rule, decay=0.9)
+    assert found.angle == pytest.approx(math.pi / 2, rel=1e-9)
+    assert (
+        found.gains[0] == pytest.approx(0.1 / math.hypot(1.0, 0.9))
+        and "stays within |phi| = 0.01" in found.text
+    )
+    ends = [dg.averaged(LINEAR, rule, phi0=0.1, theta0=theta) for theta in (0.2, -0.2)]
+    for one, other in (ends, ends[::-1]):
+        assert one.amplitude == pytest.approx(other.amplitude_theta, rel=1e-6)
+
+
+def test_an_average_of_several_dimensions_says_where_its_angle_holds():
+    found = dg.ema(NS, adam(), decay=0.9, dim=2)
+    assert found.cycle_amplitude is None and "that holds while velocities stay below 1e-08" in found.text
+    assert "velocities" not in dg.ema(NS, dg.rule("simultaneous"), decay=0.9, dim=2).text
 
 
 def test_a_verdict_asks_the_averaged_flow_where_a_run_is_too_short():
