@@ -11,10 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import DTypeLike
 from numpy.typing import ArrayLike
 
 from .errors import InputError, shown
 from .game import Game, Players
+from .pytrees import Pytree
 from .variants import Variant, check_variant
 
 
@@ -23,7 +25,7 @@ def critic(phi: Array, x: Array) -> Array:
     return x @ phi
 
 
-def generator(theta: Array, z: Any) -> Array:
+def generator(theta: Array, z: object) -> Array:
     """The one fake sample theta: (d,) -> (1, d)."""
     return theta[None]
 
@@ -108,7 +110,7 @@ def field(variant: Variant, x0: ArrayLike | None = None) -> Callable[[Array, Arr
     return velocity
 
 
-def arrays(players: Mapping[str, Any], x0: Any) -> tuple[Players, Array]:
+def arrays(players: Mapping[str, Any], x0: ArrayLike | None) -> tuple[Players, Array]:
     """The named players and the datum, traced or not, as arrays of one floating-point type and one shape.
 
     Raises:
@@ -135,7 +137,7 @@ def arrays(players: Mapping[str, Any], x0: Any) -> tuple[Players, Array]:
     return Players(phi, theta), jnp.broadcast_to(datum, theta.shape)
 
 
-def array(name: str, value: Any) -> Array:
+def array(name: str, value: ArrayLike) -> Array:
     """``value``, traced or not, as an array of real numbers, or InputError."""
     try:
         if isinstance(value, (str, bytes)):
@@ -149,7 +151,7 @@ def array(name: str, value: Any) -> Array:
     return x
 
 
-def cast(tree: Any, dtype: Any) -> Any:
+def cast(tree: Pytree, dtype: DTypeLike) -> Pytree:
     """A variant, a rule or a tuple of such with its numbers as arrays of ``dtype``: one compilation for all values."""
     return jax.tree.map(
         lambda x: jnp.asarray(x, dtype) if isinstance(x, Array) else np.asarray(x, dtype), tree

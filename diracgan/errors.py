@@ -139,7 +139,7 @@ def _near(value: str, names: list[str]) -> str | None:
     return next(iter(ends or difflib.get_close_matches(value, names, n=1, cutoff=0.5)), None)
 
 
-def one_of(kind: str, value: Any, choices: Collection[str]) -> str:
+def one_of(kind: str, value: object, choices: Collection[str]) -> str:
     """Return ``value`` where it is one of ``choices``, or raise :func:`unknown`.
 
     Example:
@@ -151,7 +151,7 @@ def one_of(kind: str, value: Any, choices: Collection[str]) -> str:
     return value
 
 
-def word(name: str, value: Any) -> str:
+def word(name: str, value: object) -> str:
     """Return ``value`` where it is text, or raise :class:`InputError`.
 
     Example:
@@ -163,7 +163,7 @@ def word(name: str, value: Any) -> str:
     return value
 
 
-def instance(name: str, value: Any, kind: type[T], allowed: str) -> T:
+def instance(name: str, value: object, kind: type[T], allowed: str) -> T:
     """Return ``value`` where it is a ``kind``, or raise :class:`InputError`.
 
     Args:
@@ -183,7 +183,7 @@ def instance(name: str, value: Any, kind: type[T], allowed: str) -> T:
     return value
 
 
-def flag(name: str, value: Any) -> bool:
+def flag(name: str, value: object) -> bool:
     """Return ``value`` where it is True or False, or raise :class:`InputError`.
 
     Example:
@@ -196,7 +196,7 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def callback(name: str, value: Any) -> None:
+def callback(name: str, value: object) -> None:
     """Raise :class:`InputError` where ``value`` is neither a function nor None.
 
     Example:
@@ -206,7 +206,7 @@ def callback(name: str, value: Any) -> None:
         raise InputError(f"{name} = {shown(value)} is not a function; allowed: a function, or None")
 
 
-def listed(name: str, value: Any, allowed: str) -> list[Any]:
+def listed(name: str, value: object, allowed: str) -> list[Any]:
     """Return what ``value`` holds as a list, or raise :class:`InputError` for what holds nothing, or is text.
 
     Example:
@@ -215,13 +215,14 @@ def listed(name: str, value: Any, allowed: str) -> list[Any]:
     """
     try:
         if not isinstance(value, (str, bytes)):
-            return list(value)
+            # what cannot be listed raises, which is caught below
+            return list(value)  # type: ignore[call-overload]
     except Exception:  # a stranger's object may raise anything when it is gone through
         pass
     raise InputError(f"{name} = {shown(value)} is not a list; allowed: {allowed}")
 
 
-def mapping(name: str, value: Any, allowed: str) -> dict[str, Any]:
+def mapping(name: str, value: object, allowed: str) -> dict[str, Any]:
     """Return ``value`` as a dictionary where it is a mapping, or raise :class:`InputError`.
 
     Example:
@@ -233,7 +234,7 @@ def mapping(name: str, value: Any, allowed: str) -> dict[str, Any]:
     return dict(value)
 
 
-def real_array(name: str, value: Any, shape: tuple[int | None, ...] | None = None) -> np.ndarray:
+def real_array(name: str, value: object, shape: tuple[int | None, ...] | None = None) -> np.ndarray:
     """Return ``value`` as an array of float64, or raise :class:`InputError`.
 
     Args:

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -21,18 +21,21 @@ from jax.flatten_util import ravel_pytree
 from .errors import InputError, one_line
 from .instance_noise import Loss, coupling_of, smooth_mean, spreads
 from .parameters import in_double, is_traced
+from .pytrees import Pytree
 from .tracing.switching import BranchedFunction, branched
 from .variants import Variant
 from .variants.constraints import constrain
 from .variants.loss_errors import raised_by_package
 from .variants.penalties import on_logits, total
 
+T = TypeVar("T")
+
 
 class Players(NamedTuple):
     """The joint state: the critic's parameters ``phi`` and the generator's ``theta``, any pytrees."""
 
-    phi: Any
-    theta: Any
+    phi: Pytree
+    theta: Pytree
 
 
 class Sites(NamedTuple):
@@ -94,7 +97,7 @@ class GameLike(Protocol):
         """
         return self.project(players)
 
-    def repeat(self, count: int, once: Callable[[Any, Any], Any], start: Any) -> Any:
+    def repeat(self, count: int, once: Callable[[int | Array, T], T], start: T) -> T:
         """``once(k, state)`` for k = 0, ..., count - 1: how a rule repeats part of its iteration on this game."""
         return jax.lax.fori_loop(0, count, once, start)
 
@@ -122,7 +125,7 @@ class WrappedGame(GameLike):
         """As the game within."""
         return self.game.apply_step(players, rates, draw)
 
-    def repeat(self, count: int, once: Callable[[Any, Any], Any], start: Any) -> Any:
+    def repeat(self, count: int, once: Callable[[int | Array, T], T], start: T) -> T:
         """As the game within."""
         return self.game.repeat(count, once, start)
 
@@ -153,17 +156,17 @@ class Game(GameLike):
     variant: Variant
     x_real: Array
     z: Any
-    critic: Callable[[Any, Array], Array] = dataclasses.field(metadata={"static": True})
-    generator: Callable[[Any, Any], Array] = dataclasses.field(metadata={"static": True})
+    critic: Callable[[Pytree, Array], Array] = dataclasses.field(metadata={"static": True})
+    generator: Callable[[Pytree, Any], Array] = dataclasses.field(metadata={"static": True})
     averaged: bool = dataclasses.field(default=False, metadata={"static": True})
     mix: Any = 0.5
     jitter: Any = 0.0
 
-    def logits(self, phi: Any, x: Array) -> Array:
+    def logits(self, phi: Pytree, x: Array) -> Array:
         """The critic as it is used, constraint included: x (n, ...) -> (n,)."""
         return self.critic(constrain(self.variant, phi), x)
 
-    def judged(self, phi: Any, x: Samples) -> tuple[Array, Array]:
+    def judged(self, phi: Pytree, x: Samples) -> tuple[Array, Array]:
         """The logits of real and of fake samples: (n,) and (m,)."""
         return self.logits(phi, x.real), self.logits(phi, x.fake)
 
@@ -183,7 +186,7 @@ class Game(GameLike):
         own = self.variant.penalty(view, players.phi, *x)
         return loss + penalty * total(own, given, view, players.phi, *x)
 
-    def view(self, phi: Any) -> View:
+    def view(self, phi: Pytree) -> View:
         """The critic as a penalty sees it."""
         return View(self, phi)
 
@@ -213,10 +216,10 @@ class Game(GameLike):
         mine, others = self._split(modes, players)
 
         def descent(z: Players) -> Players:
-            def critic(phi: Any) -> Array:
+            def critic(phi: Pytree) -> Array:
                 return self._evaluated("critic_loss", Players(phi, z.theta), z, mine, penalty)[0]
 
-            def generator(theta: Any) -> Array:
+            def generator(theta: Pytree) -> Array:
                 return self._evaluated("generator_loss", Players(z.phi, theta), z, others)[0]
 
             down = Players(
@@ -279,7 +282,7 @@ class Game(GameLike):
             return 0
         return 2 * sum(int(np.size(w)) for w in jax.tree.leaves(players.phi))
 
-    def _faces(self, players: Players, v: Any, modes: Array | None) -> tuple[list[Any], list[Any]]:
+    def _faces(self, players: Players, v: Pytree, modes: Array | None) -> tuple[list[Any], list[Any]]:
         """The switching functions of the upper and the lower faces, and whether each holds its weight."""
         # a clipped variant has one
         clip = self.variant.clip  # type: ignore[attr-defined]
@@ -327,7 +330,7 @@ class Game(GameLike):
         loss = _branched_loss(which, structure, kinds, tree, tuple(map(jax.typeof, places)), double)
         return loss, [x for x in leaves if is_traced(x)]
 
-    def _slope(self, which: str, loss: Callable[[Any], Array], at: Any) -> Any:
+    def _slope(self, which: str, loss: Callable[[Any], Array], at: Pytree) -> Pytree:
         """The loss's gradient; InputError where JAX has none: of a loop without fixed bounds, of a callback."""
         try:
             return jax.grad(loss)(at)
@@ -351,7 +354,7 @@ class Game(GameLike):
                 "jax.vmap, in dg.ensemble and in dg.spectra"
             ) from error
 
-    def _loss(self, which: str, phi: Any, x: Samples) -> Array:
+    def _loss(self, which: str, phi: Pytree, x: Samples) -> Array:
         """A loss of the logits, averaged over instance noise where the game does that."""
         real, fake = self.judged(phi, x)
         if not self.averaged:
@@ -365,7 +368,7 @@ class Game(GameLike):
         )
 
 
-def _is_closed(function: Any) -> bool:
+def _is_closed(function: object) -> bool:
     """Whether a function's values follow from its arguments alone: a closure may hold what is traced elsewhere."""
     return inspect.isfunction(function) and function.__closure__ is None
 
@@ -444,7 +447,7 @@ def _name(variant: Variant) -> str:
 class View:
     """The critic as a penalty sees it: one sample -> its logit; ``mix`` and ``jitter`` say where to look."""
 
-    def __init__(self, game: Game, phi: Any) -> None:
+    def __init__(self, game: Game, phi: Pytree) -> None:
         """Look at the critic of ``game`` with the parameters ``phi``."""
         self.game, self.phi, self.mix, self.jitter = game, phi, game.mix, game.jitter
 

@@ -109,6 +109,24 @@ def load_from_modules(package: str) -> None:
     _load_from(package, found)
 
 
+def module_on_use(name: str) -> ModuleType:
+    """A module that is imported when something of it is asked for: for annotations, which are seldom evaluated.
+
+    Args:
+        name: the module's full name.
+
+    Example:
+        >>> module_on_use("fractions").Fraction(1, 2)
+        Fraction(1, 2)
+    """
+
+    class ModuleOnUse(ModuleType):
+        def __getattr__(self, attribute: str) -> Any:
+            return getattr(importlib.import_module(name), attribute)
+
+    return ModuleOnUse(name)
+
+
 def _load_from(package: str, homes: dict[str, tuple[str, str | None]]) -> None:
     """Let each name of ``package`` load from its module and by the name there; None for the module itself."""
     module = sys.modules[package]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, dataclass_transform
 
 import jax
 import numpy as np
 from jax.core import Tracer
+from numpy.typing import ArrayLike
 
 from .errors import LARGEST, InputError, as_text, integer, number, one_of, real_array, shown, unknown
 from .outside_values import outside_values
@@ -157,18 +158,18 @@ def _register(cls: type, leaves: list[str], static: list[str]) -> None:
     numbers that its methods read from outside, for the same reason."""
     keys = [jax.tree_util.GetAttrKey(n) for n in leaves]
 
-    def flatten(x: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    def flatten(x: object) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         return tuple(getattr(x, n) for n in leaves), (
             cls,
             outside_values(cls),
             *(getattr(x, n) for n in static),
         )
 
-    def flatten_with_keys(x: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    def flatten_with_keys(x: object) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         values, structure = flatten(x)
         return tuple(zip(keys, values, strict=True)), structure
 
-    def unflatten(structure: Any, values: Any) -> Any:
+    def unflatten(structure: tuple[Any, ...], values: Iterable[Any]) -> Parametric:
         made = object.__new__(cls)
         for n, x in (*zip(leaves, values, strict=True), *zip(static, structure[2:], strict=True)):
             object.__setattr__(made, n, x)
@@ -218,7 +219,7 @@ def check(cls: type[Parametric], given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: known[name].check(value) for name, value in given.items()}
 
 
-def is_traced(x: Any) -> bool:
+def is_traced(x: object) -> bool:
     """Whether ``x`` stands for a value that is not known yet, under jit, vmap or grad."""
     return isinstance(x, Tracer)
 
@@ -235,14 +236,14 @@ def plain(value: Any) -> Any:
     return value
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """Return a parameter's value as short text that reads back to the same number."""
     if isinstance(value, bool) or not isinstance(value, float):
         return value.label if isinstance(value, Parametric) else str(value)
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
-def _has_axes(value: Any) -> bool:
+def _has_axes(value: ArrayLike) -> bool:
     """Whether ``value`` holds several numbers; ragged lists do, and what NumPy cannot read does not."""
     try:
         return isinstance(value, (list, tuple)) or np.ndim(value) > 0
@@ -250,7 +251,7 @@ def _has_axes(value: Any) -> bool:
         return False
 
 
-def _flag(name: str, value: Any) -> bool:
+def _flag(name: str, value: object) -> bool:
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     if isinstance(value, (bool, np.bool_)):
         return bool(value)

@@ -224,12 +224,12 @@ class Registry(Generic[T]):
         return [n for n, entry in self.entries.items() if entry.thing.__module__ == module.__name__]
 
 
-def _origin(thing: Any) -> tuple[str, str]:
+def _origin(thing: object) -> tuple[str, str]:
     file = getattr(sys.modules.get(thing.__module__), "__file__", None)
     return file or thing.__module__, getattr(thing, "__qualname__", "")
 
 
-def source(thing: Any, name: str) -> str:
+def source(thing: object, name: str) -> str:
     """The words by which another process finds what is registered as ``name``: with its file or module, if it has one.
 
     Example:

@@ -16,7 +16,7 @@ import diracgan
 # A room may import from the rooms before it and from itself; those of one line stay apart.
 ORDER = (
     {"children", "errors", "lazy", "outside_values", "processes", "progress", "records", "vocabulary"},
-    {"files", "locks", "memory", "numerics", "parameters", "registry"},
+    {"files", "locks", "memory", "numerics", "parameters", "pytrees", "registry"},
     {"variants"},
     {"tracing"},
     {"instance_noise"},

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from sources import PACKAGE, modules, nodes
 
 import diracgan as dg
 
@@ -32,7 +33,7 @@ TYPED_ANY = {  # what is typed Any, each with its reason
     "measure.game.samples": OWN,
     "measure.eigenvalues.matvec": "an operator, a matrix or a map of a state",
     "measure.eigenvalues.n": "a length, or a state: any pytree",
-    **{f"rules.move.{name}": PYTREE for name in ("z", "h", "v", "return")},
+    **{f"rules.move.{name}": PYTREE for name in ("z", "v", "return")},
     **{f"rules.scaled.{name}": PYTREE for name in ("h", "v", "return")},
     "rules.float_vector.tree": "any pytree",
     "rules.float_vector.return": "a pytree like the one given",
@@ -56,6 +57,23 @@ TYPED_ANY = {  # what is typed Any, each with its reason
     "Rule.rest.return": PYTREE,
     "Rule.step_sizes.memory": PYTREE,
     "Variant.penalty.phi": "the critic's parameters: any pytree",
+}
+JSON = "a value of JSON: a number, text, a list, a dictionary, ..."
+SETTING = "a parameter's value, of whatever type its class declares"
+NODE = "a number, an array, or a list of arrays of an operation on several"
+INSIDE = {  # the functions of every room that return Any, each with its reason; what returns a pytree says so
+    "cli.app.get_command": "typer exports none of the classes that its commands have",
+    "cli.app.load": "likewise",
+    "ensemble.compiled_adaptive.compiled_loop": "the loop of the backend that is asked",
+    "ensemble.cuda_backend.compiled": "of cuda-core, which need not be installed",
+    "monitoring.levels.behind": "of numbers a bool, of arrays one of them",
+    "parameters.check": SETTING,
+    "parameters.param": "a field of any type, as of dataclasses",
+    "parameters.plain": SETTING,
+    "records.plain": JSON,
+    "sweeps.provenance.listed": JSON,
+    **{f"tracing.nodes.{name}": NODE for name in ("by_jax", "by_numpy", "on_host")},
+    "web.widget.widget": "of anywidget, which need not be installed",
 }
 
 
@@ -90,7 +108,7 @@ def function(name: str) -> Any:
 @pytest.mark.parametrize("name", functions())
 def test_a_public_function_names_and_types_its_arguments(name):
     f = function(name)
-    hints = namespace_hints(f)
+    hints = typing.get_type_hints(f) if name in dg.__all__ else namespace_hints(f)
     signature = inspect.signature(f)
     assert inspect.signature(public(name)) == signature, "a package that is called says what it takes"
     assert signature.return_annotation is not inspect.Signature.empty
@@ -161,3 +179,16 @@ def holds_any(hint: Any) -> bool:
 @pytest.mark.parametrize(("hint", "holds"), [(Any, True), (list[Any] | None, True), (dict[str, Any], False)])
 def test_any_is_found_within_a_type(hint, holds):
     assert holds_any(hint) is holds
+
+
+def test_a_function_of_any_room_says_what_it_returns():
+    found = {
+        f"{'.'.join(path.relative_to(PACKAGE).with_suffix('').parts)}.{node.name}"
+        for path in modules()
+        for node in nodes(path)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not node.name.startswith("_")
+        and isinstance(node.returns, ast.Name)
+        and node.returns.id == "Any"
+    }
+    assert found == set(INSIDE), "give it its type, diracgan.pytrees.Pytree for a pytree, or a reason above"

@@ -7,7 +7,6 @@ A judge that needs another one adds it here.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from ..errors import number
 
@@ -271,7 +270,7 @@ class Thresholds:
 T = Thresholds()
 
 
-def checked_effort(effort: Any) -> float:
+def checked_effort(effort: object) -> float:
     """The factor on the budget of field evaluations, or InputError: below 1e-4 nothing can be seen.
 
     Example:

@@ -25,6 +25,7 @@ from ..dynamics.motion_result import MotionResult
 from ..dynamics.regimes import integrate
 from ..game import Players
 from ..numerics.normal_form import Derivatives, derivatives
+from ..pytrees import Pytree
 from ..rules import Rule, State, float_vector
 from ..tracing import c_compiler
 from ..tracing.host import along, program_of
@@ -45,7 +46,7 @@ class Stretch(NamedTuple):
 
     t: np.ndarray
     zs: np.ndarray
-    end: Any
+    end: Pytree
     time: float
     result: MotionResult
     when: float
@@ -68,21 +69,21 @@ class DynamicalSystem(abc.ABC):
     def __init__(self, system: DiracSystem, period: int = 1) -> None:
         self.system, self.dim, self.period = system, system.dim, period
         self.price = _price(system)
-        self._last: tuple[np.ndarray, Any, tuple[np.ndarray, np.ndarray]] | None = None
+        self._last: tuple[np.ndarray, Regime | None, tuple[np.ndarray, np.ndarray]] | None = None
 
     @abc.abstractmethod
-    def begin(self, phi: np.ndarray, theta: np.ndarray) -> Any:
+    def begin(self, phi: np.ndarray, theta: np.ndarray) -> Pytree:
         """The state at the start."""
 
     @abc.abstractmethod
-    def advance(self, state: Any, time: float, span: float, rows: int) -> Stretch:
+    def advance(self, state: Pytree, time: float, span: float, rows: int) -> Stretch:
         """Follow the motion for ``span``, with ``rows`` equispaced rows (0: only its end)."""
 
     @abc.abstractmethod
-    def flat(self, state: Any) -> np.ndarray:
+    def flat(self, state: Pytree) -> np.ndarray:
         """The state as a vector."""
 
-    def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
+    def change(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
         """F(z), or step(z) - z; on the smooth piece ``side``."""
         return self._seen(flat, side)[0]
 
@@ -90,19 +91,19 @@ class DynamicalSystem(abc.ABC):
         """:meth:`change` by the losses themselves, whatever surface is met there: quicker, where many are asked for."""
         return self.change(flat)
 
-    def jacobian(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
+    def jacobian(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
         """Of :meth:`change`."""
         return self._seen(flat, side)[1]
 
-    def side(self, flat: np.ndarray) -> Any:
+    def side(self, flat: np.ndarray) -> Regime | None:
         """The smooth piece in which a state lies; None where none has to be named."""
         return None
 
     @abc.abstractmethod
-    def _value_and_slope(self, flat: np.ndarray, side: Any) -> tuple[np.ndarray, np.ndarray]:
+    def _value_and_slope(self, flat: np.ndarray, side: Regime | None) -> tuple[np.ndarray, np.ndarray]:
         """The change and its Jacobian."""
 
-    def _seen(self, flat: np.ndarray, side: Any) -> tuple[np.ndarray, np.ndarray]:
+    def _seen(self, flat: np.ndarray, side: Regime | None) -> tuple[np.ndarray, np.ndarray]:
         """The same, kept for the last state: callers that need one of the two usually need the other as well."""
         if self._last is None or self._last[1] is not side or not np.array_equal(self._last[0], flat):
             self._last = np.array(flat), side, self._value_and_slope(flat, side)
@@ -220,7 +221,7 @@ def _branch_along(given: tuple[DiracSystem, Array], y: Array, way: Array) -> tup
 
 
 def value_and_slope(
-    pushed: Callable[..., Any], given: Any, flat: np.ndarray
+    pushed: Callable[..., Any], given: Pytree, flat: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """A function and its derivative at a point by NumPy, (n,) and (n, n); None where it has no scalar program.
 
@@ -343,7 +344,7 @@ class DiscreteSystem(DynamicalSystem):
         zs = np.concatenate([np.asarray(p) for p in kept], axis=1)
         return last.state, zs, int(last.bad) if last.bad <= counts.sum() else None
 
-    def _value_and_slope(self, flat: np.ndarray, side: Any) -> tuple[np.ndarray, np.ndarray]:
+    def _value_and_slope(self, flat: np.ndarray, side: Regime | None) -> tuple[np.ndarray, np.ndarray]:
         found = value_and_slope(map_along, (self.system, self.long_run), flat)
         if found is not None:
             return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +17,7 @@ from ..dynamics.filippov import LARGEST, DiracSystem, surface_count
 from ..dynamics.iterations import first_state
 from ..dynamics.motion_result import MotionResult
 from ..game import Players
+from ..pytrees import Pytree
 from ..rules import Rule, init, step
 from ..variants import Variant, variant as made_variant
 from .dynamical_system import ContinuousSystem, Stretch, runge_kutta_step
@@ -132,14 +132,14 @@ class Runs:
         with jax.enable_x64(True):
             return ContinuousSystem(self.system).price
 
-    def _begun(self, draw: np.ndarray) -> Any:
+    def _begun(self, draw: np.ndarray) -> Pytree:
         """What a loop moves, at a start."""
         players = Players(*np.split(draw, 2))
         if self.rule is None:
             return players
         return first_state(self.system.variant, self.rule, self.system.x0, players)
 
-    def _loop(self, h: float, like: Any) -> MapLoop | None:
+    def _loop(self, h: float, like: Pytree) -> MapLoop | None:
         """Steps of the flow, or of the rule, in compiled C; None where XLA makes them."""
         if self.rule is None:
             return runge_kutta_loop(self.system, h, like)
@@ -177,13 +177,13 @@ def _rows_after(system: DiracSystem, rule: Rule | None, draws: Array, h: Array, 
     """The players after so many steps more each time, of every run, (n, rows, 2d)."""
     game, d = dirac.game(system.variant, system.x0), system.x0.shape[0]
 
-    def once(state: Any) -> Any:
+    def once(state: Pytree) -> Pytree:
         return runge_kutta_step(system, state, h) if rule is None else step(rule, game, state)
 
     def run(z: Array) -> Array:
         state = z if rule is None else init(rule, game, Players(z[:d], z[d:]))
 
-        def row(state: Any, count: Array) -> tuple[Any, Array]:
+        def row(state: Pytree, count: Array) -> tuple[Pytree, Array]:
             state = jax.lax.fori_loop(0, count, lambda _, s: once(s), state)
             return state, state if rule is None else jnp.concatenate([*state.players])
 

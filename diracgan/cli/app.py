@@ -278,7 +278,7 @@ def _plain(message: str) -> str:
     return words[found[1]] if found else message
 
 
-def _given(param: Any, words: Sequence[str]) -> str | None:
+def _given(param: object, words: Sequence[str]) -> str | None:
     """The option that was misread, with its value, e.g. ``--c = 'one'``."""
     names = getattr(param, "opts", ())
     for i, word in enumerate(words):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from .. import plotting
 from ..errors import InputError
 from ..progress import progress
 from .layer import CommandResult, Table, endings, option, output
 from .options import DatumOption, NamedVariantOptions, RuleOptions, given_in, headline, vector
+
+if TYPE_CHECKING:
+    from ..analysis.bifurcation.attractors import Attractors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +64,7 @@ def command(
     return CommandResult(found.as_dict(), _said(found), draw=lambda: plotting.attractors_figure(found))
 
 
-def _said(found: Any) -> Iterator[str | Table]:
+def _said(found: Attractors) -> Iterator[str | Table]:
     yield headline(found)
     rows = [
         (

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from .. import plotting
 from ..errors import InputError
 from .layer import CommandResult, Table, drawn_in
 from .options import NamedVariantOptions, RuleOptions, StartOptions, headline
+
+if TYPE_CHECKING:
+    from ..analysis.slow_flow.averaged import AveragedFlow
 
 
 def command(
@@ -33,7 +36,7 @@ def command(
     return CommandResult(found.as_dict(), _said(found), draw=lambda: plotting.slow_flow_figure(found))
 
 
-def _said(found: Any) -> Iterator[str | Table]:
+def _said(found: AveragedFlow) -> Iterator[str | Table]:
     yield headline(found)
     rows = [[f"{x:.5g}" for x in row] for row in zip(found.radii, found.drift, found.periods, strict=True)]
     yield Table(["radius, in steps", "drift per iteration", "period"], rows[::2])

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from .. import gallery, plotting
 from ..errors import InputError
 from ..progress import progress
 from .layer import CommandResult, drawn_in, option
 from .options import NamedVariantOptions, RateOptions, RuleOptions, StartOptions, headline, only_one
+
+if TYPE_CHECKING:
+    from ..rules import Rule
+    from ..variants import Variant
 
 _GENERATIONS = 3  # of a cascade of period doublings that are followed
 
@@ -37,7 +41,7 @@ class BranchOptions:
         option("Follow the orbit through --phi0, --theta0 that comes back after so many iterations."),
     ] = None
 
-    def axes(self, at: Any) -> list[str]:
+    def axes(self, at: object) -> list[str]:
         """What is varied, from a start ``at`` or None; InputError for options that do not go together."""
         over = self.over or []
         if self.period is not None and (at is None or self.circles or len(over) > 1):
@@ -87,11 +91,17 @@ def _equilibrium(given: dict[str, Any]) -> tuple[list[float], list[float]] | Non
     return (given["phi0"], given["theta0"]) if "phi0" in given else None
 
 
-def _atlas(made: Any, over: list[str], rule: Any, at: Any, how: dict[str, Any]) -> CommandResult:
+def _atlas(
+    made: Variant,
+    over: list[str],
+    rule: Rule | None,
+    at: tuple[list[float], list[float]] | None,
+    how: dict[str, Any],
+) -> CommandResult:
     """The curves of bifurcations; of an adaptive rule whose equilibrium says nothing, the cycles on which it ends."""
     from ..analysis.bifurcation import adaptive_chart, atlas, no_useful_linearisation
 
-    if (why := no_useful_linearisation(rule)) and rule.is_adaptive and how["dim"] == 1:
+    if (why := no_useful_linearisation(rule)) and rule is not None and rule.is_adaptive and how["dim"] == 1:
         with progress() as bar:
             chart = adaptive_chart(made, over, rule, at or (None, None), how["x0"], progress=bar)
         said, notes = [headline(chart), chart.text], [f"{why}: shown are the cycles on which it ends"]
@@ -104,7 +114,14 @@ def _atlas(made: Any, over: list[str], rule: Any, at: Any, how: dict[str, Any]) 
     )
 
 
-def _branch(made: Any, over: str, rule: Any, at: Any, how: dict[str, Any], switch: bool) -> CommandResult:
+def _branch(
+    made: Variant,
+    over: str,
+    rule: Rule | None,
+    at: tuple[list[float], list[float]] | None,
+    how: dict[str, Any],
+    switch: bool,
+) -> CommandResult:
     from ..analysis.bifurcation import branch, no_useful_linearisation
 
     found = branch(made, over, rule, at, **how)
@@ -118,7 +135,9 @@ def _branch(made: Any, over: str, rule: Any, at: Any, how: dict[str, Any], switc
     return CommandResult(record, _said([found, *born]), notes, draw=lambda: _figure([found, *born]))
 
 
-def _circles(made: Any, over: str, rule: Any, given: dict[str, Any], rates: dict[str, Any]) -> CommandResult:
+def _circles(
+    made: Variant, over: str, rule: Rule | None, given: dict[str, Any], rates: dict[str, Any]
+) -> CommandResult:
     from ..analysis.bifurcation import rotating_states
 
     if not {"phi0", "theta0"} <= set(given) or given.get("x0") is not None:

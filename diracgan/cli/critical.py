@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from .. import gallery
 from ..errors import InputError
 from .layer import CommandResult, argument, drawing, option, output
 from .options import GameOptions, headline, only_one
+
+if TYPE_CHECKING:
+    from ..analysis.thresholds.critical import Critical
+    from ..plotting.saving import Picture
+    from ..rules import Rule
+    from ..variants import Variant
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +71,7 @@ def command(
         return _sized(made, wanted, amplitude, rule, low, high, where, out)
     found = critical(made, wanted, rule=rule, low=low, high=high, **where)
 
-    def page() -> Any:
+    def page() -> Picture:
         from ..plotting.saving import is_moving
 
         return gallery.locus_page(made, found, rule, where, low=low, high=high, moving=is_moving(str(out)))
@@ -75,7 +81,14 @@ def command(
 
 
 def _sized(
-    made: Any, wanted: str, amplitude: float, rule: Any, low: Any, high: Any, where: Any, out: Any
+    made: Variant,
+    wanted: str,
+    amplitude: float,
+    rule: Rule | None,
+    low: float | None,
+    high: float | None,
+    where: dict[str, Any],
+    out: str | None,
 ) -> CommandResult:
     """Where the cycle has a wanted size, in place of where the equilibrium loses its stability."""
     from ..analysis import sized_cycle
@@ -88,7 +101,7 @@ def _sized(
     return CommandResult(found.as_dict(), (headline(found), found.text))
 
 
-def _said(found: Any) -> Iterator[str]:
+def _said(found: Critical) -> Iterator[str]:
     from ..analysis.thresholds.critical import digits
 
     yield headline(found)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from .. import plotting
 from ..errors import InputError
 from .layer import CommandResult, Table, argument, drawn_in, option
 from .options import AnyVariantOptions, DatumOption, RuleOptions, vector
+
+if TYPE_CHECKING:
+    from ..monitoring.diagnose import Diagnosis
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +85,7 @@ def _columns(file: str, step: str | None) -> CommandResult:
     return CommandResult(record | {"columns": [dataclasses.asdict(r) for r in roles]}, said)
 
 
-def _said(found: Any) -> Iterator[str | Table]:
+def _said(found: Diagnosis) -> Iterator[str | Table]:
     first, last = found.log.at[[0, -1]]
     rows = f"{found.clock} {first:.6g} to {last:.6g} by {found.interval:.6g}"
     yield f"{', '.join(found.names)}: {found.rows} rows, {rows}"
@@ -113,6 +116,6 @@ def _said(found: Any) -> Iterator[str | Table]:
     yield f"can I stop? {found.stop}"
 
 
-def _meanings(found: Any) -> dict[tuple[str, str, str], None]:
+def _meanings(found: Diagnosis) -> dict[tuple[str, str, str], None]:
     """Each kind of regime once, with what it means and what it does not mean."""
     return dict.fromkeys((r.kind.value, r.means, r.means_not) for r in found.regimes)

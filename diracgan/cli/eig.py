@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from ..errors import InputError
 from .layer import CommandResult, option
 from .options import GameOptions, complex_words, headline, vector
+
+if TYPE_CHECKING:
+    from ..analysis.linear.spectrum import Spectrum
 
 
 def command(
@@ -36,7 +39,7 @@ def command(
     return CommandResult(found.as_dict(), _said(found))
 
 
-def _said(s: Any) -> Iterator[str]:
+def _said(s: Spectrum) -> Iterator[str]:
     yield headline(s)
     for value in s.eigenvalues:
         size = f"   |.| = {abs(value):.12g}" if s.kind == "map" else ""

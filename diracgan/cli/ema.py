@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from .. import plotting
 from ..errors import InputError
 from .layer import CommandResult, Table, drawn_in, flag, option
 from .options import DECAY, AnyVariantOptions, RateOptions, RuleOptions, StartOptions, given_in, vector
+
+if TYPE_CHECKING:
+    from ..analysis.thresholds.weight_averaging import Averaging
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +67,7 @@ def command(
     return CommandResult(found.as_dict(), _said(found), draw=lambda: plotting.bode_figure(found))
 
 
-def _said(found: Any) -> Iterator[str | Table]:
+def _said(found: Averaging) -> Iterator[str | Table]:
     what, values = ("decay", found.decays) if found.kind == "steps" else ("tau", found.taus)
     shown = range(0, len(values), 1 if len(values) <= 30 else 10)
     rows = [[f"{values[i]:.10g}", f"{found.gains[i]:.6g}", f"{found.phases[i]:.6g}"] for i in shown]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import InputError, integer
 from .layer import CommandResult, option
 from .options import DatumOption, NamedVariantOptions, RuleOptions, vector
+
+if TYPE_CHECKING:
+    from ..analysis.explain.explanation import Explanation
 
 
 def command(
@@ -64,7 +67,7 @@ def _preset(spec: str | None) -> dict[str, Any] | None:
     }
 
 
-def _said(found: Any, preset: dict[str, Any] | None, format: str) -> Iterator[str]:
+def _said(found: Explanation, preset: dict[str, Any] | None, format: str) -> Iterator[str]:
     from ..analysis.explain.render import plain_tex
 
     if preset is not None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from .. import plotting
 from ..progress import progress
 from .layer import CommandResult, Table, argument, drawn_in, option
+
+if TYPE_CHECKING:
+    from ..measure.forecast import Forecast
 
 
 def command(
@@ -46,7 +49,7 @@ def command(
     return CommandResult(record, _said(found, limits), draw=lambda: plotting.forecast_figure(found))
 
 
-def _said(found: Any, limits: list[Any]) -> Iterator[str | Table]:
+def _said(found: Forecast, limits: list[Any]) -> Iterator[str | Table]:
     rows = [[s.setting, n, *x.words] for s in found.settings for n, x in s.series.items()]
     yield Table(["setting", "series", "level", "spread", "from", "to", "iterations a turn", "averaged"], rows)
     yield from (f"- {s.setting}: {s.text}" for s in found.settings)

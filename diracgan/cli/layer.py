@@ -17,7 +17,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 from typer.models import OptionInfo
@@ -25,6 +25,9 @@ from typer.models import OptionInfo
 from ..errors import InputError, OccupiedError, unknown
 from ..plotting.sizes import SIZES, Size, size_of
 from .completion import names_of, one_of_these
+
+if TYPE_CHECKING:
+    from typer.models import ArgumentInfo
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -84,7 +87,7 @@ def option(
     names: str | None = None,
     short: str = "",
     called: str = "",
-) -> Any:
+) -> OptionInfo:
     """An option for a field or an argument of a command, which is written like its name: ``--rate-d`` for rate_d.
 
     Args:
@@ -102,7 +105,7 @@ def option(
         'page|critic'
     """
 
-    def checked(param: typer.CallbackParam, value: Any) -> Any:
+    def checked(param: typer.CallbackParam, value: str | None) -> str | None:
         if value is not None and choices and value not in choices:
             raise unknown(param.opts[0].removeprefix("--"), value, choices)
         if value is not None and check is not None:
@@ -121,7 +124,7 @@ def option(
     )
 
 
-def argument(metavar: str, help: str, *, names: str | None = None) -> Any:
+def argument(metavar: str, help: str, *, names: str | None = None) -> ArgumentInfo:
     """A word of a command that needs no option before it; ``names`` as for :func:`option`."""
     return typer.Argument(
         metavar=metavar,
@@ -323,7 +326,7 @@ def _called(name: str, hint: Any) -> Any:
     return Annotated[kind, info]
 
 
-def _file_option(hint: Any) -> FileOption | None:
+def _file_option(hint: object) -> FileOption | None:
     """The file that an annotation names, if it names one."""
     marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     return next((mark for mark in marks if isinstance(mark, FileOption)), None)
@@ -357,7 +360,7 @@ def _spread(group: Any) -> dict[str, tuple[Any, Any]]:
     return found
 
 
-def _in_panel(hint: Any, panel: str | None) -> Any:
+def _in_panel(hint: object, panel: str | None) -> object:
     """The option under a heading of the help; a copy, since several groups may have it."""
     if panel is None or _file_option(hint) is not None:
         return hint

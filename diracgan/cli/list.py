@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from .layer import CommandResult, Table, option
+
+if TYPE_CHECKING:
+    from ..registry import Registry
 
 _TITLES = {
     "variants": "Variants",
@@ -68,7 +71,7 @@ def _everything() -> dict[str, list[dict[str, Any]]]:
     from ..training.tricks import TRICKS
     from ..variants import VARIANTS, modifiers, parameters, presets
 
-    def entries(registry: Any, referenced: bool = True) -> list[dict[str, Any]]:
+    def entries(registry: Registry[Any], referenced: bool = True) -> list[dict[str, Any]]:
         return [
             {
                 "name": name,
@@ -98,7 +101,7 @@ def _everything() -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _option(name: str, default: Any) -> dict[str, Any]:
+def _option(name: str, default: object) -> dict[str, Any]:
     return {"name": name, "default": list(default) if isinstance(default, tuple) else default}
 
 

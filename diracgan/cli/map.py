@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from .. import gallery
 from ..errors import unknown
 from .layer import CommandResult, OverwriteOption, Table, argument, drawn_in, make_room, option
 from .options import GameOptions
 from .sweep import GridOptions, counts, dimension, record
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def command(
@@ -42,22 +45,22 @@ def command(
     )
 
 
-def _record(kind: str, found: Any) -> dict[str, Any]:
+def _record(kind: str, found: xr.Dataset) -> dict[str, Any]:
     about = {"kind": kind, **record(found.drop_vars("threshold", errors="ignore"), whole=True)}
     return about | ({"threshold": found["threshold"].values} if "threshold" in found else {})
 
 
-def _said(kind: str, found: Any, data: str | None) -> Iterator[str | Table]:
+def _said(kind: str, found: xr.Dataset, data: str | None) -> Iterator[str | Table]:
     yield f"{found.attrs['variant']}, {found.attrs.get('rule', 'flow')}, {dimension(found)}: map of {kind}"
     codes = found["status" if kind == "stability" else "limit"]
-    yield Table([codes.name, "points"], [[w, n] for w, n in counts(codes)])
+    yield Table([str(codes.name), "points"], [[w, n] for w, n in counts(codes)])
     if "threshold" in found:
         yield _threshold(found, kind)
     if data is not None:
         yield data
 
 
-def _threshold(found: Any, kind: str) -> str:
+def _threshold(found: xr.Dataset, kind: str) -> str:
     """What there is to say of where stability changes."""
     import numpy as np
 

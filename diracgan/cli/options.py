@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _VARIANT = "NAME[:k=v,...], PATH.py:NAME[:k=v,...] or pkg.module:NAME[:k=v,...]; see `diracgan list`."
 
 
-def given_in(group: Any) -> dict[str, Any]:
+def given_in(group: object) -> dict[str, Any]:
     """The options of a group that were given, by their names."""
     return {k: x for k, x in vars(group).items() if x is not None and x is not False and x != []}
 

@@ -179,7 +179,7 @@ def default_name(variant: Variant, dim: int, rule: Rule | None) -> str:
     """
     from ..parameters import parameters, text
 
-    def changed(thing: Any) -> list[str]:
+    def changed(thing: Variant | Rule) -> list[str]:
         usual = {n: p.default for n, p in parameters(type(thing)).items()}
         return [
             f"{n.replace('_', '-')}{'=' if n[-1].isdigit() else ''}{text(x)}"

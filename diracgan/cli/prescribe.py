@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from .layer import CommandResult, Table, argument, option
+
+if TYPE_CHECKING:
+    from ..comparison.prescription import Prescription
 
 
 def command(
@@ -25,7 +28,7 @@ def command(
     return CommandResult(found.as_dict(), _said(found))
 
 
-def _said(found: Any) -> Iterator[str | Table]:
+def _said(found: Prescription) -> Iterator[str | Table]:
     names = ("gamma", "rate_ratio", "lazy", "ema_half_life")
     numbers = [(n, getattr(found, n)) for n in names]
     rows = [

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from .layer import CommandResult, Table, output
 from .options import MotionOptions, VariantOptions
+
+if TYPE_CHECKING:
+    import os
+
+    from ..dynamics.trajectory import Trajectory
 
 
 def _stored(path: str) -> object:
@@ -37,7 +42,7 @@ def command(
     return CommandResult(as_json(traj) | ({"out": saved} if saved else {}), _said(traj, saved))
 
 
-def _said(traj: Any, saved: Any) -> Iterator[str | Table]:
+def _said(traj: Trajectory, saved: str | os.PathLike[str] | None) -> Iterator[str | Table]:
     import numpy as np
 
     names = [n for n in ("step", "time", "phi", "theta", "phi_ema", "theta_ema") if n in traj]

@@ -15,6 +15,7 @@ from .options import EffortOption, GameOptions, given_in
 
 if TYPE_CHECKING:
     import numpy as np
+    import xarray as xr
 
 _PRINTED = 100_000  # points beyond which a result is not printed
 
@@ -160,7 +161,7 @@ def command(
     return CommandResult(record(found, whole) | ({"out": str(out)} if out else {}), _said(found, out))
 
 
-def record(found: Any, whole: bool) -> dict[str, Any]:
+def record(found: xr.Dataset, whole: bool) -> dict[str, Any]:
     """The axes, what every variable is, and, unless it is large, its values."""
     axes = {n: _values(found[n]) for n in found.dims if n in found.coords}
     about = {k: found.attrs[k] for k in ("variant", "rule", "dim", "fingerprint") if k in found.attrs}
@@ -174,22 +175,22 @@ def record(found: Any, whole: bool) -> dict[str, Any]:
     return {**about, "axes": axes, "quantities": quantities}
 
 
-def _words(x: Any) -> list[str]:
+def _words(x: xr.DataArray) -> list[str]:
     """What the codes of a variable stand for."""
     return x.attrs.get("flag_meanings", "").split()
 
 
-def _values(coordinate: Any) -> list[str] | np.ndarray:
+def _values(coordinate: xr.DataArray) -> list[str] | np.ndarray:
     return _words(coordinate) or coordinate.values
 
 
-def dimension(found: Any) -> str:
+def dimension(found: xr.Dataset) -> str:
     """In which dimension a sweep was made."""
     dim = found.attrs.get("dim", "?")
     return "d varied" if dim == "axis" else f"d = {dim}"
 
 
-def counts(x: Any) -> Iterator[tuple[str, int]]:
+def counts(x: xr.DataArray) -> Iterator[tuple[str, int]]:
     """How often each word of a coded variable stands in it."""
     import numpy as np
 
@@ -198,7 +199,7 @@ def counts(x: Any) -> Iterator[tuple[str, int]]:
     return ((w, int(n)) for w, n in zip(words, found, strict=True) if n)
 
 
-def _said(found: Any, out: str | None) -> Iterator[str | Table]:
+def _said(found: xr.Dataset, out: str | None) -> Iterator[str | Table]:
     axes = " x ".join(f"{n} ({k})" for n, k in found.sizes.items() if n in found.coords)
     yield f"{found.attrs['variant']}, {found.attrs.get('rule') or 'flow'}, {dimension(found)}: {axes}"
     rows: list[list[Any]] = []
@@ -214,7 +215,7 @@ def _said(found: Any, out: str | None) -> Iterator[str | Table]:
         yield from _points(found)
 
 
-def _range(x: Any) -> str:
+def _range(x: xr.DataArray) -> str:
     """The finite values from the least to the largest, and how many others there are."""
     import numpy as np
 
@@ -230,13 +231,13 @@ def _range(x: Any) -> str:
     return "; ".join(said)
 
 
-def _pieces(x: Any) -> Iterator[np.ndarray]:
+def _pieces(x: xr.DataArray) -> Iterator[np.ndarray]:
     """The values, a part at a time."""
     step = max(1, 2**21 // max(1, x.size // x.shape[0]))
     return (x[i : i + step].values for i in range(0, x.shape[0], step))
 
 
-def _points(found: Any) -> Iterator[str | Table]:
+def _points(found: xr.Dataset) -> Iterator[str | Table]:
     """The points themselves, as long as they are few."""
     dims = [n for n in found.dims if n in found.coords]
     single = [n for n, x in found.data_vars.items() if set(x.dims) <= set(dims)]
@@ -252,7 +253,7 @@ def _points(found: Any) -> Iterator[str | Table]:
             cells.append(words[int(value)] if words else _cell(value))
         rows.append(cells)
     yield ""
-    yield Table([*dims, *single], rows)
+    yield Table([*map(str, dims), *map(str, single)], rows)
 
 
 def _cell(value: Any) -> str:

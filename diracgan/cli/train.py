@@ -13,6 +13,8 @@ from .layer import CommandResult, OverwriteOption, argument, flag, make_room, op
 from .options import DECAY, AnyVariantOptions, DeviceOption, RuleOptions, assignments, given_in, vector
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..training.config import RunConfig
     from ..training.run import Run
 
@@ -234,7 +236,7 @@ def _with_losses(bar: Progress | None) -> Callable[[int, int, Any], None] | None
     if bar is None:
         return None
 
-    def report(step: int, steps: int, line: Any) -> None:
+    def report(step: int, steps: int, line: Mapping[str, Any]) -> None:
         losses = (f"{n[-1].upper()} {line[n]:.4g}" for n in ("loss_d", "loss_g") if n in line)
         bar(step, steps, " ".join(losses))
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from ..errors import InputError
 from ..registry import parameter_range
 from .layer import CommandResult, argument, option
 from .options import GameOptions, complex_words, headline
+
+if TYPE_CHECKING:
+    from ..analysis.thresholds.tune import Tuned
 
 
 def command(
@@ -50,7 +53,7 @@ def _ranges(words: list[str]) -> dict[str, tuple[float, float] | None]:
     return found
 
 
-def _said(found: Any) -> Iterator[str]:
+def _said(found: Tuned) -> Iterator[str]:
     yield headline(found)
     for name, value in found.best.items():
         low, high = found.ranges[name]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from .. import gallery
 from .layer import CommandResult, drawn_in
 from .options import EffortOption, GameOptions, complex_words
+
+if TYPE_CHECKING:
+    from ..analysis.verdict.verdict import Verdict
 
 
 def command(
@@ -30,7 +33,7 @@ def command(
     return CommandResult(found.as_dict(), _said(found), draw=lambda: gallery.law(made, found, rule, where))
 
 
-def _said(found: Any) -> Iterator[str]:
+def _said(found: Verdict) -> Iterator[str]:
     phi0, theta0 = (", ".join(f"{x:.6g}" for x in start) for start in (found.phi0, found.theta0))
     yield f"{found.variant}, {found.rule or 'flow'}, from ({phi0}), ({theta0})"
     yield f"verdict: {found.kind}"

@@ -7,11 +7,15 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import InputError, number
 from .layer import CommandResult, argument, option
 from .options import AnyVariantOptions
+
+if TYPE_CHECKING:
+    from ..monitoring.logs import Log
+    from ..monitoring.regimes import LossRegime
 
 
 def command(
@@ -72,7 +76,7 @@ def _told(looks: Iterable[tuple[Any, list[Any]]], terminal: bool) -> Iterator[tu
         yield log, found
 
 
-def _ended(log: Any, found: Sequence[Any], done: set[float], terminal: bool) -> None:
+def _ended(log: Log, found: Sequence[Any], done: set[float], terminal: bool) -> None:
     """Print the regimes that have ended since the last look."""
     from ..monitoring.watching import regime_line
 
@@ -82,7 +86,7 @@ def _ended(log: Any, found: Sequence[Any], done: set[float], terminal: bool) -> 
             done.add(r.start)
 
 
-def _goes_on(log: Any, regime: Any, said: str, terminal: bool) -> None:
+def _goes_on(log: Log, regime: LossRegime, said: str, terminal: bool) -> None:
     """Print the regime that goes on: over its last line at a terminal, else where its kind is a new one."""
     from ..monitoring.watching import regime_line
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -18,12 +18,15 @@ from ..measure.critical_setting import EVERY, bisected, critical_value
 from ..measure.forecast import forecast, mean_frequency, peak_frequency, spread
 from ..measure.noise import ResampledGame
 from ..measure.settings import Setting, changed
+from ..pytrees import Pytree
 from ..rules import Rule, rule
 from ..training import networks
 from ..training.architecture import Architecture, players
 from ..training.problems import problem
 from ..variants import Variant, parse
 from .protocol import Protocol
+
+T = TypeVar("T")
 
 NOW = "as it is"
 
@@ -77,7 +80,9 @@ def claims(design: Design, protocol: Protocol) -> list[dict[str, Any]]:
         by = rule(design.optimiser)
     now = Setting(NOW, by, games[0].variant, how["batch"], None)
     with jax.enable_x64(False):
-        states: list[Any] = [(z, by.memory(g, z)) for g, z in zip(_narrow(games), _narrow(nets), strict=True)]
+        states: list[tuple[Players, Pytree]] = [
+            (z, by.memory(g, z)) for g, z in zip(_narrow(games), _narrow(nets), strict=True)
+        ]
     first = how["checkpoint"] - how["steps"]
     runs = _Runs(design, games, max(first, how["steps"]))
     states, _ = runs.go_on(now, states, first, 0, first)
@@ -116,12 +121,12 @@ def _started(design: Design, how: dict[str, Any]) -> tuple[list[Game], list[Play
     return games, nets
 
 
-def _narrow(tree: Any) -> Any:
+def _narrow(tree: T) -> T:
     """Floating-point numbers in 32 bits, in which runs are trained."""
     return jax.tree.map(lambda x: x if isinstance(x, bool | int) else _single(x), tree)
 
 
-def _single(x: Any) -> Any:
+def _single(x: Pytree) -> Pytree:
     return np.asarray(x, np.float32) if jnp.issubdtype(jnp.result_type(x), jnp.floating) else np.asarray(x)
 
 
@@ -139,12 +144,12 @@ class _Trained(NamedTuple):
 
     rules: Rule
     games: Game
-    states: Any
+    states: Pytree
     keys: Array
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4))
-def _train(runs: _Trained, looks: int, every: int, most: int, batch: int) -> tuple[Any, Array]:
+def _train(runs: _Trained, looks: int, every: int, most: int, batch: int) -> tuple[Pytree, Array]:
     """``looks`` times ``every`` iterations of every run on minibatches, ``most`` at most, and what was watched.
 
     Returns:
@@ -152,13 +157,13 @@ def _train(runs: _Trained, looks: int, every: int, most: int, batch: int) -> tup
         another program.
     """
 
-    def one(rule: Rule, game: Game, state: Any, key: Array) -> tuple[Any, Array]:
+    def one(rule: Rule, game: Game, state: tuple[Players, Pytree], key: Array) -> tuple[Pytree, Array]:
         split = jax.random.split(key, most)
 
-        def once(n: Array, state: Any) -> Any:
+        def once(n: Array, state: tuple[Players, Pytree]) -> tuple[Players, Pytree]:
             return rule.iterate(ResampledGame(game, split[n], batch), *state)
 
-        def look(k: Array, now: tuple[Any, Array]) -> tuple[Any, Array]:
+        def look(k: Array, now: tuple[Pytree, Array]) -> tuple[Pytree, Array]:
             after = jax.lax.fori_loop(k * every, (k + 1) * every, once, now[0])
             return after, now[1].at[k].set(_watched(game, after[0]))
 
@@ -176,8 +181,13 @@ class _Runs(NamedTuple):
     most: int
 
     def go_on(
-        self, setting: Setting | list[Setting], states: list[Any], steps: int, stream: int, every: int = 1
-    ) -> tuple[list[Any], np.ndarray]:
+        self,
+        setting: Setting | list[Setting],
+        states: list[tuple[Players, Pytree]],
+        steps: int,
+        stream: int,
+        every: int = 1,
+    ) -> tuple[list[tuple[Players, Pytree]], np.ndarray]:
         """The states of every seed ``steps`` later, and their series; one setting for all, or one each."""
         each = setting if isinstance(setting, list) else [setting] * len(self.games)
         under = [dataclasses.replace(g, variant=s.variant) for g, s in zip(self.games, each, strict=True)]
@@ -240,7 +250,7 @@ def oscillates(x: np.ndarray, surrogates: int) -> bool:
 
 
 def _compared(
-    design: Design, i: int, game: Game, state: Any, by: Rule, how: dict[str, Any]
+    design: Design, i: int, game: Game, state: tuple[Players, Pytree], by: Rule, how: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
     """What the forecast says of one run under every setting."""
     found = forecast(
@@ -265,7 +275,7 @@ def _limits(
     runs: _Runs,
     name: str,
     now: Setting,
-    states: list[Any],
+    states: list[tuple[Players, Pytree]],
     usual: list[np.ndarray],
     how: dict[str, Any],
 ) -> list[dict[str, Any]]:

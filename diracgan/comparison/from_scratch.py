@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +15,7 @@ from ..dynamics import run
 from ..errors import InputError
 from ..game import Game, Players
 from ..measure import operators
+from ..pytrees import Pytree
 from ..rules import Rule, rule
 from ..training.problems import problem
 from ..variants import Variant
@@ -119,7 +121,7 @@ def _train(rules: Rule, games: Game, starts: Players, tails: int, tail: int) -> 
             size = jnp.linalg.norm(step)
             return step @ probes / jnp.maximum(size, _LEAST), size
 
-        def real(carried: Any, _: None) -> tuple[Any, Any]:
+        def real(carried: Pytree, _: None) -> tuple[Any, Any]:
             state, total, square = carried
             after = rule.iterate(game, *state)
             x = game.generator(after[0].theta, game.z)
@@ -127,7 +129,7 @@ def _train(rules: Rule, games: Game, starts: Players, tails: int, tail: int) -> 
                 operators.flat(after[0]) - operators.flat(state[0])
             )
 
-        def watched(begun: Any, _: None) -> tuple[Any, Any]:
+        def watched(begun: Pytree, _: None) -> tuple[Any, Any]:
             zero = jnp.zeros_like(game.x_real)
             (state, total, square), steps = jax.lax.scan(real, (begun, zero, zero), None, tail)
             variance = jnp.mean(square / tail - (total / tail) ** 2)
@@ -144,7 +146,13 @@ def _train(rules: Rule, games: Game, starts: Players, tails: int, tail: int) -> 
     return jax.vmap(one)(rules, games, starts)
 
 
-def _linear(rule: Rule, game: Game, state: Any, tail: int, seen: Any) -> tuple[Array, Array]:
+def _linear(
+    rule: Rule,
+    game: Game,
+    state: tuple[Players, Pytree],
+    tail: int,
+    seen: Callable[[Array], tuple[Array, Array]],
+) -> tuple[Array, Array]:
     """The steps that the Jacobian of the iteration at ``state`` makes of the first one; it may grow without bound."""
     start, step = operators.full_step(rule, game, *state)
     after, push = jax.linearize(step, start)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import __version__
 from ..errors import InputError, one_of, reason
@@ -138,11 +139,11 @@ def _checksum(records: str) -> str:
     return hashlib.sha256(records.encode()).hexdigest()
 
 
-def _plain(x: Any) -> Any:
+def _plain(x: complex | ArrayLike) -> object:
     if isinstance(x, complex):
         return {"complex": [x.real, x.imag]}
     return np.asarray(x).tolist()
 
 
-def _complex(x: dict[str, Any]) -> Any:
+def _complex(x: dict[str, Any]) -> object:
     return complex(*x["complex"]) if x.keys() == {"complex"} else x

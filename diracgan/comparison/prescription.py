@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -26,9 +26,7 @@ from ..errors import InputError, integer, number
 from ..measure import MeasuredGame, eigenvalues, from_run, operators
 from ..measure.own_game import one_run
 from ..records import Record
-
-if TYPE_CHECKING:
-    from ..training.run import Run
+from ..training.run import Run
 
 _RESAMPLES = 2000
 _AIM = 5.0  # of damping to its critical value

@@ -20,6 +20,7 @@ from jax import Array
 from .. import dirac
 from ..game import Players
 from ..numerics.lyapunov import SMALLEST
+from ..pytrees import Pytree
 from ..rules import Rule, State, step
 from ..tracing import c_compiler, c_text
 from ..tracing.host import numbers, program_of, scalars
@@ -217,14 +218,14 @@ class MapLoop:
         run: the code.
     """
 
-    def __init__(self, run: Callable[..., int], parameters: np.ndarray, like: Any) -> None:
+    def __init__(self, run: Callable[..., int], parameters: np.ndarray, like: Pytree) -> None:
         """``like``: a state, whose structure and types all states have."""
         self.run, self._parameters = run, parameters
         leaves, self._structure = jax.tree.flatten(like)
         self._leaves = [np.asarray(x) for x in leaves]
         self._dim = self._leaves[0].size
 
-    def __call__(self, state: Any, counts: np.ndarray, bound: float) -> tuple[Any, np.ndarray, int | None]:
+    def __call__(self, state: Pytree, counts: np.ndarray, bound: float) -> tuple[Any, np.ndarray, int | None]:
         """The state after ``counts[0]``, ``counts[1]``, ... more steps, the players in between, the first bad step.
 
         A step is bad when an entry of the players is not below ``bound``.
@@ -288,7 +289,7 @@ def runge_kutta_loop(system: DiracSystem, h: float, like: Players) -> MapLoop | 
 
 
 def stretching_loop(
-    pushed: Callable[..., Any], given: Any, flat: np.ndarray, rows: int, kept: int
+    pushed: Callable[..., Any], given: Pytree, flat: np.ndarray, rows: int, kept: int
 ) -> np.ndarray | None:
     """The logarithms of :func:`diracgan.numerics.lyapunov.stretching`, (rows, n); None where there is no such loop.
 
@@ -311,6 +312,6 @@ def stretching_loop(
     return logs
 
 
-def _iteration(given: tuple[DiracSystem, Rule], state: State) -> Any:
+def _iteration(given: tuple[DiracSystem, Rule], state: State) -> State:
     system, rule = given
     return step(rule, dirac.game(system.variant, system.x0), state)

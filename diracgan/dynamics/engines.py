@@ -315,10 +315,10 @@ def _solve(
 
     t0, t1, ts, rtol, atol, *_ = span
 
-    def rhs(t: Any, y: Any, args: Any) -> Array:
+    def rhs(t: object, y: Array, args: object) -> Array:
         return flow_in(system, y, regime)
 
-    def least_guard(t: Any, y: Any, args: Any, **_: Any) -> Array:
+    def least_guard(t: object, y: Array, args: object, **_: object) -> Array:
         return jnp.where(armed, jnp.min(guards(system, y, regime)), 1.0)
 
     found: Any = jnp.minimum(10 * _EXACT, _FOUND * jnp.abs(t1))

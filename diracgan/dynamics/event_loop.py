@@ -18,7 +18,7 @@ from jax import Array
 
 from ..tracing.host import by_program
 from . import dopri8
-from .compiled_loops import flow_loop, follow
+from .compiled_loops import LoopEnd, flow_loop, follow
 from .engines import RegimeSegment, TimeSpan
 from .filippov import (
     DiracSystem,
@@ -90,7 +90,7 @@ def _without_a_value(
     return RegimeSegment(np.full((len(span.ts), len(y0)), np.nan), span.t, y0, None, MotionResult.STIFF, 0)
 
 
-def _segment(span: TimeSpan, now: Any, ys: np.ndarray) -> RegimeSegment:
+def _segment(span: TimeSpan, now: LoopState | LoopEnd, ys: np.ndarray) -> RegimeSegment:
     failure = {_RUNNING: MotionResult.MAX_STEPS, _STIFF: MotionResult.STIFF}.get(int(now.status), "")
     guard = int(now.guard) if now.status == _EVENT else None
     ys = ys[np.searchsorted(span.ts, span.ts)]  # a time that is asked for twice is reached once

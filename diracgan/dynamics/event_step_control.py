@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import diffrax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
+from ..pytrees import Pytree
 from .filippov import hermite_minimum, watch
 
 
@@ -22,19 +25,19 @@ class GuardedStepControl(diffrax.AbstractAdaptiveStepSizeController):
 
     @property
     # equinox makes the constructor of its fields
-    def rtol(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def rtol(self) -> ArrayLike:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Of the controller inside; implicit solvers ask for it."""
         return self.inside.rtol
 
     @property
     # equinox makes the constructor of its fields
-    def atol(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def atol(self) -> ArrayLike:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Likewise."""
         return self.inside.atol
 
     @property
     # equinox makes the constructor of its fields
-    def norm(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def norm(self) -> Callable[[Pytree], ArrayLike]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Likewise."""
         return self.inside.norm
 
@@ -44,8 +47,8 @@ class GuardedStepControl(diffrax.AbstractAdaptiveStepSizeController):
         return GuardedStepControl(self.inside.wrap(direction))  # pyright: ignore[reportCallIssue]
 
     def init(
-        self, terms: Any, t0: Any, t1: Any, y0: Array, dt0: Any, args: Any, func: Any, error_order: Any
-    ) -> Any:
+        self, terms: Any, t0: Any, t1: Any, y0: Array, dt0: Any, args: Pytree, func: Any, error_order: Any
+    ) -> Pytree:
         """As diffrax asks."""
         return self.inside.init(terms, t0, t1, y0, dt0, args, func, error_order)
 
@@ -58,7 +61,7 @@ class GuardedStepControl(diffrax.AbstractAdaptiveStepSizeController):
         args: Any,
         y_error: Any,
         error_order: Any,
-        controller_state: Any,
+        controller_state: Pytree,
     ) -> tuple[Any, ...]:
         """As diffrax asks: (keep, next t0, next t1, whether it jumped, state, result)."""
         system, regime, armed = args

@@ -376,6 +376,6 @@ def natural(system: DiracSystem, y: Array) -> tuple[Array, Array]:
     return surfaces(system, y), jnp.where(lost, jnp.nan, velocity(system, y))
 
 
-def plain(modes: Any) -> Regime:
+def plain(modes: Array | np.ndarray) -> Regime:
     """A regime without sliding."""
     return Regime(modes, np.zeros((0, len(modes)), bool), np.zeros(0, int), np.zeros(len(modes)))

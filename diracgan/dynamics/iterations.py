@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -152,7 +152,7 @@ def advance(
     noise: MinibatchNoise | None,
     progress: IterationProgress,
     counts: Array,
-    bound: Any = np.inf,
+    bound: float | Array = np.inf,
 ) -> tuple[IterationProgress, tuple[Array, ...]]:
     """After ``counts[0]``, ``counts[1]``, ... more steps: the progress at the end, and the rows in between.
 
@@ -160,7 +160,7 @@ def advance(
     """
     game = dirac.game(variant, x0)
 
-    def once(_: Any, now: IterationProgress) -> IterationProgress:
+    def once(_: Array, now: IterationProgress) -> IterationProgress:
         if noise is None and game.averaged:
             state = by_program(_stepped, variant, rule, x0, now.state)
         else:

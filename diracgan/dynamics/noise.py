@@ -50,14 +50,14 @@ class NoisyGame(WrappedGame):
         return self.game.apply_step(move_both(players, rates, unravel(self.kick(draw))), rates, draw)
 
 
-def noisy(game: GameLike, noise: MinibatchNoise | None, iteration: Any) -> GameLike:
+def noisy(game: GameLike, noise: MinibatchNoise | None, iteration: int | Array) -> GameLike:
     """The game of one iteration: every step of every player draws its own noise."""
     if noise is None:
         return game
     key = jax.random.fold_in(noise.key, iteration)
     size = noise.root.shape[0]
 
-    def kick(draw: Any) -> Array:
+    def kick(draw: int | Array) -> Array:
         return noise.root @ jax.random.normal(jax.random.fold_in(key, draw), (size,), noise.root.dtype)
 
     return NoisyGame(game, kick)
@@ -180,7 +180,7 @@ def _solve(system: DiracSystem, y: Array, grid: Array, noise: MinibatchNoise, h:
     return jnp.asarray(sol.ys)
 
 
-def step_size(h: Any) -> float:
+def step_size(h: object) -> float:
     """The learning rate of the SDE, checked.
 
     Raises:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import dirac
 from ..errors import InputError, integer, number, shown
 from ..game import Players
+from ..lazy import module_on_use
 from ..memory import check_rows
 from ..parameters import Parametric
 from ..rules import Rule, check_rule
@@ -30,7 +32,8 @@ from .trajectory import Trajectory, identity, versions
 
 if TYPE_CHECKING:
     import xarray as xr
-    from numpy.typing import ArrayLike
+else:
+    xr = module_on_use("xarray")
 
 _Data = dict[str, np.ndarray]
 _Record = dict[str, Any]
@@ -185,7 +188,7 @@ def _span(t1: float | None, ts: ArrayLike | None, rtol: float, atol: float) -> T
     )
 
 
-def _refuse_flow(t1: Any, ts: Any, ema_tau: Any) -> None:
+def _refuse_flow(t1: object, ts: object, ema_tau: object) -> None:
     """InputError for what belongs to the flow and was given with a rule."""
     if t1 is not None or ts is not None:
         raise InputError("t1 and ts belong to the flow; a rule has steps and every")
@@ -193,7 +196,7 @@ def _refuse_flow(t1: Any, ts: Any, ema_tau: Any) -> None:
         raise InputError("ema_tau belongs to the flow; a rule has ema")
 
 
-def _seed(seed: Any) -> int:
+def _seed(seed: object) -> int:
     return integer("seed", seed, low=0, high=2**32 - 1)
 
 

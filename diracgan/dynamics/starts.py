@@ -7,17 +7,19 @@ from typing import Any
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import dirac
 from ..errors import InputError, integer, number, real_array, shown
 from ..game import Players
 from ..parameters import is_traced
+from ..pytrees import Pytree
 
 DEFAULT_DIM, DEFAULT_T1, DEFAULT_ROWS = 2, 40.0, 1001
 LARGEST_DIM, MOST_STEPS = 10_000, 10**15
 
 
-def check_untraced(what: str, *arguments: Any) -> None:
+def check_untraced(what: str, *arguments: Pytree) -> None:
     """InputError where an argument is traced: what runs a program of its own cannot be part of another.
 
     Raises:
@@ -30,7 +32,9 @@ def check_untraced(what: str, *arguments: Any) -> None:
         )
 
 
-def starts(phi0: Any, theta0: Any, dim: int | None, x0: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def starts(
+    phi0: ArrayLike | None, theta0: ArrayLike | None, dim: int | None, x0: ArrayLike | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The start and the datum as float64 vectors of one length, from what was given or the defaults.
 
     Args:
@@ -71,7 +75,9 @@ def starts(phi0: Any, theta0: Any, dim: int | None, x0: Any) -> tuple[np.ndarray
     return phi, theta, np.broadcast_to(datum, (d,)).copy()
 
 
-def dimension(phi0: Any, theta0: Any, dim: int | None, x0: Any) -> int | None:
+def dimension(
+    phi0: ArrayLike | None, theta0: ArrayLike | None, dim: int | None, x0: ArrayLike | None
+) -> int | None:
     """The dimension that a start, ``dim`` or a datum says, arguments as for :func:`starts`; None where none does.
 
     Example:
@@ -85,7 +91,7 @@ def dimension(phi0: Any, theta0: Any, dim: int | None, x0: Any) -> int | None:
     return datum if datum > 1 else None
 
 
-def check_rates(rate_d: Any, rate_g: Any, rule: Any = None) -> Players:
+def check_rates(rate_d: object, rate_g: object, rule: object = None) -> Players:
     """The factors on the players' velocities, or InputError where one is not a number above 0, or a rule moves them."""
     rates = Players(
         number("rate_d", rate_d, low=0, open_low=True), number("rate_g", rate_g, low=0, open_low=True)
@@ -95,10 +101,11 @@ def check_rates(rate_d: Any, rate_g: Any, rule: Any = None) -> Players:
     return rates
 
 
-def vector(name: str, value: Any) -> np.ndarray:
+def vector(name: str, value: ArrayLike) -> np.ndarray:
     """``value`` as a finite float64 vector of 1 to 10000 entries, or InputError."""
     try:
-        entries: Sequence[Any] = [value] if np.ndim(value) == 0 else list(value)
+        # what cannot be listed raises, which is caught below
+        entries: Sequence[Any] = [value] if np.ndim(value) == 0 else list(value)  # type: ignore[arg-type]
         shaped = bool(entries) and not any(np.ndim(e) for e in entries)
     except Exception:  # a stranger's object may raise anything
         entries, shaped = [], False
@@ -109,7 +116,7 @@ def vector(name: str, value: Any) -> np.ndarray:
     return np.array([number(f"{name}[{i}]" if len(entries) > 1 else name, e) for i, e in enumerate(entries)])
 
 
-def times(ts: Any, t1: float, given: bool) -> np.ndarray:
+def times(ts: ArrayLike | None, t1: float, given: bool) -> np.ndarray:
     """The times to save: ``ts`` checked against [0, t1] where t1 was given, or 1001 equispaced ones."""
     if ts is None:
         return np.linspace(0.0, t1, DEFAULT_ROWS)

@@ -21,11 +21,14 @@ import numpy as np
 
 from ..errors import InputError, instance, one_line, shown, unknown
 from ..files import destination, path_of, recover, replacing
+from ..lazy import module_on_use
 from ..records import plain
 from .trajectory import Trajectory
 
 if TYPE_CHECKING:
     import xarray as xr
+else:
+    xr = module_on_use("xarray")
 
 #: What ``load`` reads back, and what is written for other programs only.
 KEPT, EXPORTS = (".nc", ".zarr", ".npz"), (".csv", ".json")
@@ -55,8 +58,6 @@ def save(result: xr.Dataset | Trajectory, path: str | os.PathLike[str]) -> Path:
         >>> dg.load(dg.save(traj, "ns.npz")).identical(traj)  # doctest: +SKIP
         True
     """
-    import xarray as xr
-
     target = destination(path, SUFFIXES)
     made = result.to_xarray() if isinstance(result, Trajectory) else result
     dataset = instance("result", made, xr.Dataset, "what dg.simulate, dg.ensemble or dg.sweep returns")
@@ -149,7 +150,7 @@ def _opened_manifest(sealed: str) -> dict[str, Any]:
     return about
 
 
-def _dtype(name: Any, variable: xr.Variable) -> str:
+def _dtype(name: object, variable: xr.Variable) -> str:
     if variable.dtype.kind not in "biufcUS":
         raise InputError(
             f"variable {name!r} of type {variable.dtype} cannot be saved; allowed: numbers, booleans, strings"
@@ -199,8 +200,6 @@ def _unpacked(value: Any) -> Any:
 
 def _restored(manifest: str, values: Callable[[str], np.ndarray]) -> xr.Dataset:
     """The dataset that ``manifest`` describes, its arrays taken from ``values`` by name."""
-    import xarray as xr
-
     about, made = _opened_manifest(manifest), {}
     for name in about["order"]:
         v = about["variables"][name]
@@ -221,7 +220,6 @@ def _bare(dataset: xr.Dataset, manifest: str, flat: bool) -> xr.Dataset:
 
     ``flat`` stores complex numbers as pairs, which netCDF knows.
     """
-    import xarray as xr
 
     def readable(attrs: Mapping[Any, Any]) -> dict[str, Any]:
         return {str(n): x if type(x) in (str, int, float) else repr(x) for n, x in attrs.items()}
@@ -279,8 +277,6 @@ def _write_nc(dataset: xr.Dataset, manifest: str, path: Path) -> None:
 
 
 def _read_nc(path: Path) -> xr.Dataset:
-    import xarray as xr
-
     with xr.open_dataset(path, engine="h5netcdf", decode_cf=False) as opened:
         return _merged(opened.load())
 
@@ -292,8 +288,6 @@ def _write_zarr(dataset: xr.Dataset, manifest: str, path: Path) -> None:
 
 
 def _read_zarr(path: Path) -> xr.Dataset:
-    import xarray as xr
-
     with xr.open_zarr(path, consolidated=False, chunks=None, decode_cf=False) as opened:
         return _merged(opened.load())
 

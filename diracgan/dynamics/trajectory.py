@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..lazy import module_on_use
 from ..variants import Variant
 
 if TYPE_CHECKING:
     import xarray as xr
+else:
+    xr = module_on_use("xarray")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +47,6 @@ class Trajectory:
 
     def to_xarray(self) -> xr.Dataset:
         """The same as an :class:`xarray.Dataset` with the dimensions time and component."""
-        import xarray as xr
-
         coords = {"component": np.arange(self.data["phi"].shape[1])}
         labels = {n: ("time", self.data[n]) for n in ("time", "step") if n in self.data}
         values = {n: (("time", "component"), x) for n, x in self.data.items() if n not in labels}

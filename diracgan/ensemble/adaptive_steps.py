@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
+from ..pytrees import Pytree
 from ..rules.base import chosen
 from . import c_backend, compiled_adaptive
 from .blocks import BlockLayout, across, compiled, layout, over
@@ -80,7 +83,7 @@ class Limits(NamedTuple):
 
 
 def _stages(
-    field: Callable[[Entries], Entries], y: Entries, h: Any, k1: Entries
+    field: Callable[[Entries], Entries], y: Entries, h: Array | np.ndarray, k1: Entries
 ) -> tuple[Entries, list[Entries]]:
     """The new state of a step and its seven slopes, the last one at the new state."""
     ks, new = [k1], y
@@ -101,7 +104,7 @@ def _field(motion: StepProgram, job: FlowShare) -> Callable[[Entries], Entries]:
     return field
 
 
-def _error(y: Entries, new: Entries, ks: list[Entries], h: Any, limits: Limits) -> Any:
+def _error(y: Entries, new: Entries, ks: list[Entries], h: Array | np.ndarray, limits: Limits) -> Array:
     """The root mean square over components of (error estimate) / (atol + rtol |y|), as diffrax and scipy take it."""
     scaled = []
     for i, (a, b) in enumerate(zip(y, new, strict=True)):
@@ -111,10 +114,10 @@ def _error(y: Entries, new: Entries, ks: list[Entries], h: Any, limits: Limits) 
     return jnp.where(error < _BAD, error, _BAD)
 
 
-def first_demands(motion: StepProgram, over_blocks: Across, piece: AdaptiveShare, limits: Limits) -> Any:
+def first_demands(motion: StepProgram, over_blocks: Across, piece: AdaptiveShare, limits: Limits) -> Array:
     """The demand of every trajectory at its start, from one trial step across a tenth of its own size."""
 
-    def block(piece: AdaptiveShare) -> Any:
+    def block(piece: AdaptiveShare) -> Array:
         job, field = piece.job, _field(motion, piece.job)
         k1 = field(job.state)
         size, speed = squares(job.state), squares(k1)
@@ -133,10 +136,10 @@ def one_round(
     def block(piece: AdaptiveShare) -> tuple[AdaptiveShare, Any]:
         job, statistics, field = piece.job, Statistics(names, *piece.job.reference), _field(motion, piece.job)
 
-        def busy(carry: Any) -> Any:
+        def busy(carry: Pytree) -> Array:
             return (carry[0] < limits.budget) & jnp.any(carry[4] > 0)
 
-        def once(carry: Any) -> Any:
+        def once(carry: Pytree) -> Pytree:
             count, h, y, k1, togo, demand, stuck, seen = carry
             step = jnp.minimum(h, togo)  # 0 for who has arrived: it stays where it is
             new, ks = _stages(field, y, step, k1)
@@ -177,15 +180,15 @@ def one_round(
 
 def _watched(
     statistics: Statistics,
-    seen: Any,
+    seen: dict[str, Pytree],
     ends: tuple[Entries, Entries],
     slopes: tuple[Entries, Entries],
-    time: Any,
-    step: Any,
-) -> Any:
+    time: Array,
+    step: Array,
+) -> dict[str, Pytree]:
     """The accumulators after a long step that ended at ``time``: looked at along the cubic between its ends."""
 
-    def look(k: Any, carry: Any) -> Any:
+    def look(k: Array, carry: tuple[dict[str, Pytree], Entries]) -> tuple[dict[str, Pytree], Entries]:
         seen, before = carry
         u = ((k + 1) / LOOKS).astype(step.dtype)
         rise = u * u * (3 - 2 * u)
@@ -237,7 +240,9 @@ def integrate(
     return EnsembleResult(rows, flight.seen, status, "XLA" if loop is None else "compiled C")
 
 
-def how_ended(last: Any, lost: Any, late: Any, xp: Any = np) -> Any:
+def how_ended(
+    last: Array | np.ndarray, lost: Array | np.ndarray, late: Array | np.ndarray, xp: ModuleType = np
+) -> np.ndarray:
     """The status of every trajectory.
 
     Args:
@@ -256,7 +261,7 @@ class _AdaptiveRun:
     """The whole ensemble between rounds, on the host."""
 
     def __init__(
-        self, task: Task, plan: BlockLayout, limits: Limits, state: list[np.ndarray], seen: Any
+        self, task: Task, plan: BlockLayout, limits: Limits, state: list[np.ndarray], seen: dict[str, Pytree]
     ) -> None:
         self.task, self.plan, self.limits, self.state, self.seen = task, plan, limits, state, seen
         count = state[0].shape[-1]
@@ -264,7 +269,7 @@ class _AdaptiveRun:
         self.used = np.zeros(count, np.int64)
         self.lost, self.late = np.zeros(count, bool), np.zeros(count, bool)
 
-    def go(self, length: Any, end: Any, max_steps: int) -> None:
+    def go(self, length: np.floating, end: np.floating, max_steps: int) -> None:
         """Every trajectory that still can, on by ``length`` to the time ``end``."""
         togo = np.where(self.lost | self.late, 0, length).astype(self.task.dtype)
         if self.demand is None:
@@ -284,15 +289,15 @@ class _AdaptiveRun:
             self.late |= (togo > 0) & (self.used >= max_steps)
             togo[self.late] = 0
 
-    def _trial(self, piece: AdaptiveShare) -> Any:
+    def _trial(self, piece: AdaptiveShare) -> tuple[Array]:
         platform = self.task.devices.platform
         return (first(platform)(self.task.motion, across(platform), piece, self.limits),)
 
-    def _steps(self, piece: AdaptiveShare, budget: int = ROUND) -> Any:
+    def _steps(self, piece: AdaptiveShare, budget: int = ROUND) -> tuple[AdaptiveShare, Array]:
         platform, limits = self.task.devices.platform, self.limits._replace(budget=np.int32(budget))
         return round_of_steps(platform)(self.task.motion, self.task.names, across(platform), piece, limits)
 
-    def _of(self, who: np.ndarray, togo: np.ndarray, end: Any, work: Any) -> Any:
+    def _of(self, who: np.ndarray, togo: np.ndarray, end: np.floating, work: Callable[..., Pytree]) -> Pytree:
         """``work`` on the trajectories ``who``, shared among the cores; arrays over ``who`` come back."""
         assert self.demand is not None
         t, whole = self.task, self.plan

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from numpy.typing import ArrayLike
 
 from ..dynamics.motion_result import MotionResult
@@ -17,6 +18,7 @@ from ..dynamics.starts import check_rates, check_untraced
 from ..dynamics.trajectory import identity, versions
 from ..errors import InputError, flag, number, shown, unknown
 from ..game import Players
+from ..lazy import module_on_use
 from ..memory import check_memory
 from ..parameters import Parametric, is_traced, parameters
 from ..rules import Rule
@@ -25,7 +27,7 @@ from ..variants import Variant, modifiers
 from ..variants.registry import check_variant
 from . import c_backend, on_device, reduction
 from .adaptive_steps import integrate
-from .blocks import DeviceChoice, Devices, choose, one_device
+from .blocks import Device, DeviceChoice, Devices, choose, one_device
 from .fixed_steps import EnsembleResult, Task, iterate
 from .labels import dimensions, labelled
 from .schedule import EnsembleRequest, adaptive_schedule, described, fixed_schedule, rule_schedule
@@ -34,6 +36,8 @@ from .vector_field import EnsembleSystem, StepProgram, step_program
 
 if TYPE_CHECKING:
     import xarray as xr
+else:
+    xr = module_on_use("xarray")
 
 P = TypeVar("P", bound=Parametric)
 ARRAYS = ("numpy", "jax")
@@ -154,8 +158,6 @@ def ensemble(
     attrs = _about(variant, dim, datum) | schedule.attrs | {"dtype": kind.name} | attrs
     if names:
         attrs |= {"escape": radii[0], "ball": radii[1]}
-    import xarray as xr
-
     attrs |= {"versions": versions(), "wall_time_s": time.perf_counter() - began}
     made = xr.Dataset(data, coords=coords, attrs=attrs)
     made["status"].attrs = {"flag_values": list(range(len(STATUS))), "flag_meanings": ", ".join(STATUS)}
@@ -169,8 +171,8 @@ def _about(variant: Variant, dim: int, datum: np.ndarray | None) -> dict[str, An
 
 def _computed(
     system: EnsembleSystem,
-    phi: Any,
-    theta: Any,
+    phi: Array | np.ndarray,
+    theta: Array | np.ndarray,
     datum: np.ndarray | None,
     asked: EnsembleRequest,
     where: Devices,
@@ -202,7 +204,12 @@ def _computed(
 
 
 def _on_host(
-    system: EnsembleSystem, phi: Any, theta: Any, datum: Any, asked: EnsembleRequest, where: Devices
+    system: EnsembleSystem,
+    phi: Array | np.ndarray,
+    theta: Array | np.ndarray,
+    datum: np.ndarray | None,
+    asked: EnsembleRequest,
+    where: Devices,
 ) -> tuple[EnsembleResult, StepProgram]:
     """By the cores of this machine, on NumPy's arrays."""
     kind, schedule = asked.kind, asked.schedule
@@ -219,7 +226,12 @@ def _on_host(
 
 
 def _on_device(
-    system: EnsembleSystem, phi: Any, theta: Any, datum: Any, asked: EnsembleRequest, where: Devices
+    system: EnsembleSystem,
+    phi: Array | np.ndarray,
+    theta: Array | np.ndarray,
+    datum: np.ndarray | None,
+    asked: EnsembleRequest,
+    where: Devices,
 ) -> tuple[dict[str, Any], StepProgram, on_device.Engine]:
     """On the device that the arrays are on."""
     found, moves, made_by = on_device.computed(system, phi, theta, datum, asked, where)
@@ -227,14 +239,21 @@ def _on_device(
 
 
 def _sent(
-    system: EnsembleSystem, phi: Any, theta: Any, datum: Any, asked: EnsembleRequest, where: Devices
+    system: EnsembleSystem,
+    phi: Array | np.ndarray,
+    theta: Array | np.ndarray,
+    datum: np.ndarray | None,
+    asked: EnsembleRequest,
+    where: Devices,
 ) -> tuple[dict[str, Any], StepProgram, on_device.Engine]:
     """On GPUs, from and to the host, in pieces."""
     kind, schedule, how = asked.kind, asked.schedule, []
     each = _STREAMED // (2 * phi.shape[1] * kind.itemsize * (len(schedule.stops) + 4))
     each = min(len(phi), max(c_backend.GROUP, each))
 
-    def run(part: slice, phi: Any, theta: Any, device: Any) -> dict[str, Any]:
+    def run(
+        part: slice, phi: Array | np.ndarray, theta: Array | np.ndarray, device: Device
+    ) -> dict[str, Any]:
         mine, h = jax.tree.map(lambda x: x[part] if np.ndim(x) else x, (system, schedule.h))
         there, piece = Devices(where.platform, (device,), 1), asked._replace(schedule=schedule._replace(h=h))
         data, *how[:] = on_device.computed(mine, phi, theta, datum, piece, there)
@@ -247,7 +266,7 @@ def _sent(
 # ---------------------------------------------------------------- what is given
 
 
-def starts(phi0: Any, theta0: Any, device: Any = None) -> tuple[Any, Any]:
+def starts(phi0: ArrayLike, theta0: ArrayLike, device: Device | None = None) -> tuple[Any, Any]:
     """The starts as two arrays (N, d) of one shape: NumPy's in float64, or JAX's on a device.
 
     Raises:
@@ -255,11 +274,10 @@ def starts(phi0: Any, theta0: Any, device: Any = None) -> tuple[Any, Any]:
     """
     both = []
     for name, value in (("phi0", phi0), ("theta0", theta0)):
-        stays = device is not None and isinstance(value, jax.Array)
         try:
             if np.iscomplexobj(value) or is_traced(value):
                 raise TypeError
-            array = value if stays else np.asarray(value, float)
+            array = np.asarray(value, float) if device is None or not isinstance(value, Array) else value
         except (TypeError, ValueError):
             raise InputError(
                 f"{name} is not an array of numbers; allowed: real numbers of shape (N, d)"
@@ -290,7 +308,7 @@ def _dtype(dtype: Any) -> np.dtype:
     return kind
 
 
-def _datum(x0: Any, dim: int) -> np.ndarray | None:
+def _datum(x0: ArrayLike | None, dim: int) -> np.ndarray | None:
     """x0 as a vector, or None where it is 0."""
     if x0 is None:
         return None

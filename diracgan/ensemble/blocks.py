@@ -6,7 +6,7 @@ import functools
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import InputError, integer, shown
 from ..parameters import in_double, is_traced
+from ..pytrees import Pytree
 
 T = TypeVar("T")
 
@@ -89,12 +90,14 @@ class Devices(NamedTuple):
     """
 
     platform: str
-    devices: tuple[Any, ...]
+    devices: tuple[Device, ...]
     workers: int
 
 
-# JAX assigns its class of devices, which a checker takes for a variable
-DeviceChoice: TypeAlias = int | Sequence[jax.Device] | None  # pyright: ignore[reportInvalidTypeForm]
+# JAX assigns it, so that a checker takes it for a variable
+Device: TypeAlias = jax.Device  # pyright: ignore[reportInvalidTypeForm]
+"""One of JAX's devices."""
+DeviceChoice: TypeAlias = int | Sequence[Device] | None
 """All of them, a number of them, or a list of JAX's own."""
 
 
@@ -168,7 +171,7 @@ def across(platform: str) -> Callable[..., Any]:
     return jax.lax.map if platform == "cpu" else _all_at_once
 
 
-def _all_at_once(block: Callable[[Any], Any], pieces: Any) -> Any:
+def _all_at_once(block: Callable[[Any], Any], pieces: Pytree) -> Pytree:
     return jax.vmap(block)(pieces)
 
 
@@ -187,7 +190,7 @@ _WARM: set[Any] = set()
 
 
 def over(
-    devices: Devices, fn: Callable[[Any], T], shares: Sequence[Any], warm: Callable[[Any], Any], key: Any
+    devices: Devices, fn: Callable[[Any], T], shares: Sequence[Any], warm: Callable[[Any], Any], key: Hashable
 ) -> list[T]:
     """``fn`` of every share, as many at a time as there are workers.
 

@@ -11,7 +11,7 @@ import ctypes
 import dataclasses
 import functools
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -56,7 +56,9 @@ class CompiledLoop:
     dtype: np.dtype
     text: str
 
-    def __call__(self, leaves: list[np.ndarray], entries: list[np.ndarray], steps: int) -> None:
+    def __call__(
+        self, leaves: Sequence[np.ndarray | np.floating], entries: list[np.ndarray], steps: int
+    ) -> None:
         """Run it on NumPy's arrays: ``entries`` are changed in place, what is the same for all has shape ()."""
         held = [np.ascontiguousarray(x, self.dtype) for x in leaves]
         arrays = [*held, *entries, np.array(steps, np.int32), *entries]
@@ -96,7 +98,7 @@ def vector_bytes(machine: str) -> int:
     return 64 if "__AVX512F__" in said else 32
 
 
-def loop(writer: Callable[..., str], program: Any, *what: Any) -> CompiledLoop | None:
+def loop(writer: Callable[..., str], program: object, *what: Any) -> CompiledLoop | None:
     """A compiled loop over ``program``, or None where there can be none.
 
     Args:

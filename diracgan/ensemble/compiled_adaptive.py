@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 from typing import Any
 
 import jax
 import numpy as np
+from jax import Array
 
+from ..pytrees import Pytree
 from ..tracing.scalar_program import NotScalarizable, Program, trace
 from . import c_backend
 from .blocks import Devices
@@ -23,7 +27,7 @@ FIRST_ROUND, ROUND = 32, 128
 """Steps before the trajectories are sorted for the first time, and again."""
 
 
-def compiled_loop(backend: Any, task: Task, control: Control, times: int) -> Any:
+def compiled_loop(backend: ModuleType, task: Task, control: Control, times: int) -> Any:
     """The compiled loop of a flow's adaptive steps, or None where there can be none.
 
     Args:
@@ -48,7 +52,7 @@ def looks_at(names: tuple[str, ...], players: int, datum: int, times: int, dtype
     """The statistics' step as scalars; None where it has no such form."""
     one = jax.ShapeDtypeStruct((), dtype)
 
-    def begin(escape: Any, ball: Any, x0: Any, y: Entries) -> dict[str, Any]:
+    def begin(escape: Array, ball: Array, x0: Sequence[Array], y: Entries) -> dict[str, Any]:
         return Statistics(names, escape, ball, tuple(x0) or None).begin(y)
 
     tree = jax.tree.structure(jax.eval_shape(begin, one, one, [one] * datum, [one] * players))
@@ -80,7 +84,12 @@ class CompiledRun:
     """
 
     def __init__(
-        self, loop: c_backend.CompiledLoop, task: Task, limits: list[Any], state: Entries, seen: Any
+        self,
+        loop: c_backend.CompiledLoop,
+        task: Task,
+        limits: list[Any],
+        state: Entries,
+        seen: dict[str, Pytree],
     ) -> None:
         self.loop, self.devices, self.state, self.seen = loop, task.devices, state, seen
         self.leaves, self.limits, self.reference = task.leaves, limits, task.reference
@@ -88,7 +97,7 @@ class CompiledRun:
         self.h, self.used = np.zeros(count, task.dtype), np.zeros(count, task.dtype)
         self.lost, self.late = np.zeros(count, bool), np.zeros(count, bool)
 
-    def go(self, length: Any, end: Any, max_steps: int) -> None:
+    def go(self, length: np.floating, end: np.floating, max_steps: int) -> None:
         """Every trajectory that still can, on by ``length`` to the time ``end``."""
         togo = np.where(self.lost | self.late, 0, length).astype(self.h.dtype)
         lost = np.zeros_like(togo)
@@ -102,11 +111,11 @@ class CompiledRun:
                 togo[self.late] = 0
         self.lost |= lost > 0
 
-    def _pace(self, who: np.ndarray, togo: np.ndarray, end: Any) -> np.ndarray:
+    def _pace(self, who: np.ndarray, togo: np.ndarray, end: np.floating) -> np.ndarray:
         """How much of what is left a step of each of ``who`` makes, if its steps stay as long as they were."""
         return (end - togo[who]) / (togo[who] * np.maximum(self.used[who], 1))
 
-    def _share(self, all_entries: Entries, end: Any, steps: int, who: np.ndarray) -> None:
+    def _share(self, all_entries: Entries, end: np.floating, steps: int, who: np.ndarray) -> None:
         escape, ball, x0 = self.reference
         reference = [escape, ball, *(x0 or ())] if jax.tree.leaves(self.seen) else []
         leaves = [x[who] if np.ndim(x) else x for x in self.leaves]

@@ -13,7 +13,7 @@ import dataclasses
 import functools
 import importlib.util
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ import numpy as np
 
 from ..errors import one_line
 from ..tracing.scalar_program import Program
+from .blocks import Device
 from .foreign_call import ArrayAddress, Place, call
 
 THREADS = 128
@@ -90,7 +91,7 @@ class CudaLoop:
 
     text: str
 
-    def fails(self, device: Any) -> str:
+    def fails(self, device: Device) -> str:
         """Why it does not compile for a GPU; "" where it does."""
         try:
             _compiled_for(self.text, device.local_hardware_id or 0)
@@ -115,7 +116,7 @@ def arguments(reads: Sequence[ArrayAddress], writes: Sequence[ArrayAddress]) -> 
 
 
 @functools.cache
-def missing(device: Any) -> str:
+def missing(device: Device) -> str:
     """Why no loop can be launched on a GPU from here; "" where a trial on a few numbers went well."""
     if importlib.util.find_spec("cuda") is None or importlib.util.find_spec("cuda.core") is None:
         return "cuda-core is not installed (diracgan's extra 'cuda' brings it)"
@@ -139,7 +140,7 @@ def trial() -> str:
     return f"{_head(np.dtype(np.float32))}{head} {{ {body} }}\n"
 
 
-def loop(writer: Callable[..., str], program: Any, *what: Any) -> CudaLoop | None:
+def loop(writer: Callable[..., str], program: object, *what: Any) -> CudaLoop | None:
     """A loop over ``program`` on the GPU, or None for what is not scalars; arguments as for the processor's.
 
     Raises:
@@ -162,7 +163,7 @@ def _loop(*what: Any) -> CudaLoop:
     return CudaLoop(source(*what))
 
 
-def compiled(source: str, arch: str, logs: Any = None) -> Any:
+def compiled(source: str, arch: str, logs: TextIO | None = None) -> Any:
     """The machine code of a source for an architecture such as ``"sm_90"``; needs no GPU.
 
     It is kept on the disk by cuda-core, under the source's hash, the architecture and the compiler's version.

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
+from ..pytrees import Pytree
 from ..tracing.scalar_program import NotScalarizable, Program, trace
 from . import c_backend, cuda_backend, loop_source
 from .blocks import BLOCK_BYTES, Devices, across, choose, compiled, layout, look_up, over
@@ -246,7 +248,7 @@ def _engine(
     return lambda job, count: through(step, over_blocks, job, np.int32(count)), "XLA"
 
 
-def block_by_block(step: Step, over_blocks: Across, job: StepShare, count: Any) -> Entries:
+def block_by_block(step: Step, over_blocks: Across, job: StepShare, count: Array | np.integer) -> Entries:
     """``count`` steps, block by block."""
 
     def block(job: StepShare) -> Entries:
@@ -264,7 +266,7 @@ def block_by_block(step: Step, over_blocks: Across, job: StepShare, count: Any) 
 _advance = compiled(block_by_block, static=2)
 
 
-def by_block(block: Callable[[Any], Any], job: Any, over_blocks: Across) -> Any:
+def by_block(block: Callable[[Any], Any], job: Pytree, over_blocks: Across) -> Pytree:
     """``block`` of every block of ``job``: what has at least two axes is cut along the first, a number goes to all.
 
     A number that comes out, the same from every block, comes out as a number.
@@ -272,7 +274,7 @@ def by_block(block: Callable[[Any], Any], job: Any, over_blocks: Across) -> Any:
     leaves, tree = jax.tree.flatten(job)
     cut = [x for x in leaves if jnp.ndim(x) > 1]
 
-    def one(pieces: Entries) -> Any:
+    def one(pieces: Entries) -> Pytree:
         rest = iter(pieces)
         return block(jax.tree.unflatten(tree, [next(rest) if jnp.ndim(x) > 1 else x for x in leaves]))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from numpy.typing import ArrayLike
 
 from ..tracing.scalar_program import Program
 
@@ -21,7 +22,7 @@ INTERPRET = False
 """Whether kernels run without a GPU, to test them."""
 
 
-def fits(step: Any, fixed: list[Any], state: list[Any]) -> bool:
+def fits(step: object, fixed: list[Any], state: list[Any]) -> bool:
     """Whether a step can run in the kernel: scalars through and through, of operations that Triton has.
 
     Args:
@@ -44,7 +45,7 @@ def fits(step: Any, fixed: list[Any], state: list[Any]) -> bool:
     return True
 
 
-def steps(step: Program, fixed: list[Any], state: list[Any], count: Any) -> list[Any]:
+def steps(step: Program, fixed: list[Any], state: list[Any], count: ArrayLike) -> list[Any]:
     """``count`` steps of every trajectory.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from .vector_field import StepProgram
 
 
 def labelled(
-    outcome: EnsembleResult, frame: Frame | None, moves: StepProgram, several: bool, xp: Any = np
+    outcome: EnsembleResult, frame: Frame | None, moves: StepProgram, several: bool, xp: ModuleType = np
 ) -> dict[str, Any]:
     """Arrays by name; what did not end well is NaN.
 

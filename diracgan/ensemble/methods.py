@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import jax
 import numpy as np
 
 from ..game import GameLike, Players
+from ..pytrees import Pytree
 from ..rules import Rule
 from ..rules.runge_kutta import RK4
 
@@ -25,7 +25,7 @@ def tableau() -> tuple[list[list[float]], list[float]]:
 class Tsit5(Rule):
     """One step of Tsitouras' fifth-order method (doi 10.1016/j.camwa.2011.06.002)."""
 
-    def iterate(self, game: GameLike, players: Players, memory: Any) -> tuple[Players, Any]:
+    def iterate(self, game: GameLike, players: Players, memory: Pytree) -> tuple[Players, Pytree]:
         """Six stages."""
         slopes, new = [game.velocity(players)], players
         for k, row in enumerate(tableau()[0], 1):

@@ -9,13 +9,16 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
+from ..pytrees import Pytree
 from ..tracing.scalar_program import Program
 from ..tracing.source_text import NotWritable
 from . import (
@@ -27,10 +30,11 @@ from . import (
     gpu_backend,
     loop_source,
 )
-from .blocks import Devices, across, compiled
+from .blocks import Device, Devices, across, compiled
 from .fixed_steps import (
     EnsembleResult,
     Entries,
+    Step,
     StepShare,
     Task,
     block_by_block,
@@ -123,8 +127,8 @@ class Engine(NamedTuple):
 
 def computed(
     system: EnsembleSystem,
-    phi: Any,
-    theta: Any,
+    phi: Array | np.ndarray,
+    theta: Array | np.ndarray,
     datum: np.ndarray | None,
     asked: EnsembleRequest,
     where: Devices,
@@ -177,7 +181,11 @@ def computed(
 
 
 def in_pieces(
-    run: Any, phi: np.ndarray, theta: np.ndarray, each: int, where: Devices
+    run: Callable[[slice, Any, Any, Device], dict[str, Array]],
+    phi: Array | np.ndarray,
+    theta: Array | np.ndarray,
+    each: int,
+    where: Devices,
 ) -> dict[str, np.ndarray]:
     """Data of any number of trajectories from NumPy's arrays: while a piece is computed, the one before is fetched.
 
@@ -209,7 +217,7 @@ def in_pieces(
     return found
 
 
-def _stretches(schedule: Schedule, kind: np.dtype) -> Any:
+def _stretches(schedule: Schedule, kind: np.dtype) -> Array | tuple[Array, Array]:
     """For every stop the steps up to it, or the time up to it and the time there."""
     if schedule.tolerances is None:
         return jnp.asarray(np.diff(schedule.stops, prepend=0), np.int32)
@@ -260,16 +268,16 @@ def _width(about: DeviceRun, made_by: Engine, task: Task) -> int:
     )
 
 
-def _padded(x: Any, spare: int) -> Any:
+def _padded(x: Array, spare: int) -> Array:
     return jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, spare)], mode="edge")
 
 
-def _blocks(x: Any, block: int) -> Any:
+def _blocks(x: Array, block: int) -> Array:
     """(..., N) -> (blocks, ..., block)."""
     return jnp.moveaxis(x.reshape(*x.shape[:-1], -1, block), -2, 0)
 
 
-def _joined(x: Any) -> Any:
+def _joined(x: Array) -> Array:
     """The inverse of :func:`_blocks`."""
     x = jnp.moveaxis(x, 0, -2)
     return x.reshape(*x.shape[:-2], -1)
@@ -336,7 +344,7 @@ def _begun(task: Task) -> tuple[Any, StepShare, Any]:
     """The step and what it starts from, in shapes and types."""
     found: dict[str, Any] = {}
 
-    def begin(leaves: Entries, players: Entries, reference: Any, h: Any) -> StepShare:
+    def begin(leaves: Entries, players: Entries, reference: Pytree, h: Array) -> StepShare:
         inside = Task(task.motion, task.names, leaves, players, reference, h, task.devices)
         found["step"], start, found["tree"] = step_and_start(inside, _at_once(inside))
         return start
@@ -351,7 +359,7 @@ def _at_once(task: Task) -> Entries:
     return [jnp.asarray(x) for x in task.motion.begin([*task.leaves, *task.players])]
 
 
-def _varies(step: Any, start: StepShare) -> list[bool]:
+def _varies(step: Step, start: StepShare) -> list[bool]:
     return varying(step, *([np.ndim(x) > 0 for x in part] for part in start))
 
 
@@ -359,7 +367,7 @@ def _varies(step: Any, start: StepShare) -> list[bool]:
 
 
 def _fixed(
-    about: DeviceRun, made_by: Engine, task: Task, limits: Entries, rows: Any, most: Any
+    about: DeviceRun, made_by: Engine, task: Task, limits: Entries, rows: Pytree, most: Array
 ) -> EnsembleResult:
     """Iterations of a rule; ``rows`` holds the steps from each stop to the next."""
     step, start, tree = step_and_start(task, _at_once(task))
@@ -369,7 +377,7 @@ def _fixed(
     ]
     block = _width(about, made_by, task)
 
-    def advance(state: Entries, count: Any) -> Entries:
+    def advance(state: Entries, count: Array) -> Entries:
         if made_by.loop is not None:
             reads = [*(jnp.asarray(x, task.dtype) for x in start.fixed), *state, count]
             return foreign_call.call(made_by.loop.launch, made_by.loop.text, reads, state)
@@ -382,7 +390,7 @@ def _fixed(
             after = block_by_block(step, across(task.devices.platform), cut, count)
         return [_joined(x) if jnp.ndim(x) else x for x in after]
 
-    def stretch(state: Entries, count: Any) -> tuple[Entries, Entries]:
+    def stretch(state: Entries, count: Array) -> tuple[Entries, Entries]:
         state = advance(state, count)
         return state, [state[i] for i in task.motion.kept]
 
@@ -394,7 +402,7 @@ def _fixed(
 
 
 def _adaptive(
-    about: DeviceRun, made_by: Engine, task: Task, limits: Entries, rows: Any, most: Any
+    about: DeviceRun, made_by: Engine, task: Task, limits: Entries, rows: Pytree, most: Array
 ) -> EnsembleResult:
     """Adaptive steps; ``rows`` holds the times from each stop to the next and those of the stops."""
     begun = Statistics(task.names, *task.reference).begin(task.players)
@@ -408,10 +416,10 @@ def _adaptive(
         lost = entries[n + 2]
         entries[n] = jnp.where(lost > 0, 0, length)
 
-        def busy(carry: Any) -> Any:
+        def busy(carry: tuple[Array, Entries]) -> Array:
             return jnp.any(carry[1][n] > 0)
 
-        def one_round(carry: Any) -> Any:
+        def one_round(carry: tuple[Array, Entries]) -> tuple[Array, Entries]:
             budget, entries = carry
             h = jnp.where(entries[n] > 0, entries[n + 1], jnp.inf)  # who has arrived stands at the end
             order = jnp.argsort(h)
@@ -443,9 +451,9 @@ def _steps(
     tree: Any,
     limits: Entries,
     leaves: Entries,
-    end: Any,
+    end: Array,
     entries: Entries,
-    budget: Any,
+    budget: Array,
 ) -> Entries:
     """At most ``budget`` adaptive steps of each; the entries are those of :func:`.loop_source.adaptive_steps`."""
     if made_by.loop is not None:

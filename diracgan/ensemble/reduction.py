@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax import Array
 
 from ..tracing.scalar_program import Program
 from .vector_field import EnsembleSystem, step_program
@@ -30,12 +32,14 @@ class Frame(NamedTuple):
     theta: Any
     x0: Any
 
-    def back(self, coordinates: Any, xp: Any = np) -> Any:
+    def back(self, coordinates: Array | np.ndarray, xp: ModuleType = np) -> np.ndarray:
         """(N, ..., k) -> (N, ..., d)."""
         return xp.einsum("n...k,knd->n...d", coordinates, self.axes)
 
 
-def frame(phi: Any, theta: Any, x0: Any, xp: Any = np) -> Frame:
+def frame(
+    phi: Array | np.ndarray, theta: Array | np.ndarray, x0: Array | np.ndarray | None, xp: ModuleType = np
+) -> Frame:
     """The axes spanned by the datum (if any), phi and theta, by Gram-Schmidt, twice for accuracy.
 
     Args:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..errors import InputError, integer, number, one_of, shown
 from ..game import Players
+from ..parameters import Parametric
 from ..rules import Rule
 from .methods import METHODS
+
+P = TypeVar("P", bound=Parametric)
 
 MOST_STEPS = 2**31 - 1
 """Steps are counted in 32 bits."""
 
 
-def step_count(steps: Any) -> int:
+def step_count(steps: object) -> int:
     """``steps`` as a number of steps that can be counted.
 
     Raises:
@@ -39,7 +43,7 @@ def too_many_steps(what: str, t: float, h: float) -> InputError:
     )
 
 
-def described(thing: Any) -> Any:
+def described(thing: P) -> P:
     """The variant or rule with every array replaced by words: what provenance can hold."""
     return jax.tree.map(lambda x: "array" if np.ndim(x) else x, thing)
 
@@ -86,7 +90,7 @@ class EnsembleRequest(NamedTuple):
     small: int | None = None
 
 
-def rule_schedule(rule: Rule, steps: Any, times: Any, others: dict[str, Any]) -> Schedule:
+def rule_schedule(rule: Rule, steps: object, times: ArrayLike | None, others: dict[str, Any]) -> Schedule:
     """The iterations of a rule; InputError for any of ``others`` (what belongs to a flow) that is not None."""
     for name, value in others.items():
         if value is not None:
@@ -101,7 +105,7 @@ def rule_schedule(rule: Rule, steps: Any, times: Any, others: dict[str, Any]) ->
     return Schedule(rule, h, stops, None, 0, coords, attrs)
 
 
-def fixed_schedule(flow: dict[str, Any], rates: Players, times: Any, kind: np.dtype) -> Schedule:
+def fixed_schedule(flow: dict[str, Any], rates: Players, times: ArrayLike | None, kind: np.dtype) -> Schedule:
     """A flow in fixed steps: ``flow`` holds t1, dt, method, rtol, atol and max_steps as they were given."""
     for name in ("rtol", "atol", "max_steps"):
         if flow[name] is not None:
@@ -117,7 +121,9 @@ def fixed_schedule(flow: dict[str, Any], rates: Players, times: Any, kind: np.dt
     return Schedule(step, h, stops, None, 0, coords, attrs)
 
 
-def adaptive_schedule(flow: dict[str, Any], rates: Players, times: Any, kind: np.dtype) -> Schedule:
+def adaptive_schedule(
+    flow: dict[str, Any], rates: Players, times: ArrayLike | None, kind: np.dtype
+) -> Schedule:
     """A flow in adaptive steps; ``kind`` decides the usual tolerances."""
     if flow["dt"] is not None:
         raise InputError(f"dt = {flow['dt']} belongs to fixed steps; adaptive ones have rtol and atol")
@@ -140,7 +146,7 @@ def _end(flow: dict[str, Any]) -> float:
     return number("t1", 40.0 if flow["t1"] is None else flow["t1"], low=0, open_low=True)
 
 
-def _counts(what: str, times: Any, h: float, most: int | None) -> list[int]:
+def _counts(what: str, times: ArrayLike | None, h: float, most: int | None) -> list[int]:
     """``times`` as numbers of steps of length ``h``, which they must be within rounding."""
     counts = []
     for t in _increasing(times, math.inf if most is None else most * h * (1 + 1e-12)):
@@ -154,7 +160,7 @@ def _counts(what: str, times: Any, h: float, most: int | None) -> list[int]:
     return counts
 
 
-def _increasing(times: Any, end: float) -> list[float]:
+def _increasing(times: ArrayLike | None, end: float) -> list[float]:
     try:
         found = np.asarray(times, float)
     except (TypeError, ValueError):

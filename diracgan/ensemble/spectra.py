@@ -7,11 +7,13 @@ A field that commutes with every rotation has at the origin the Jacobian [[a I, 
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from .. import dirac
 from ..dynamics.starts import check_untraced
@@ -22,7 +24,7 @@ from ..tracing.scalar_program import NotScalarizable, Program, trace
 from ..variants import Variant, check_variant
 from . import c_backend, loop_source, reduction
 from .blocks import Devices, across, choose, compiled, layout, over
-from .fixed_steps import by_block
+from .fixed_steps import Across, by_block
 from .vector_field import EnsembleSystem, VmappedFunction
 
 _SCALE = (
@@ -96,17 +98,17 @@ def spectra(variant: Variant, count: int, dim: int = 2) -> Spectra:
 
 
 @functools.lru_cache(maxsize=64)
-def _program(structure: Any, small: int, checked: int) -> Any:
+def _program(structure: Any, small: int, checked: int) -> Program | VmappedFunction:
     """The Jacobian's entries in ``small`` dimensions, and how far the field is from it in ``checked`` ones."""
     scalar = jax.ShapeDtypeStruct((), np.dtype(float))
     system = jax.tree.unflatten(structure, [scalar] * structure.num_leaves)
     directions = np.random.default_rng(7).normal(size=(2, 2, checked))
 
-    def field(system: EnsembleSystem, y: Any, dim: int) -> Any:
+    def field(system: EnsembleSystem, y: Array, dim: int) -> Array:
         v = dirac.game(system.variant, jnp.zeros(dim)).motion(Players(y[:dim], y[dim:]))
         return jnp.concatenate(v)
 
-    def look(system: EnsembleSystem) -> Any:
+    def look(system: EnsembleSystem) -> tuple[Array, Array | float, Array]:
         jacobian = jax.jacfwd(lambda y: field(system, y, small))(jnp.zeros(2 * small))
         blocks = jacobian if small == checked else jnp.kron(jacobian, jnp.eye(checked))
         steps = [_SCALE * jnp.asarray(u.reshape(-1)) for u in directions]
@@ -120,13 +122,15 @@ def _program(structure: Any, small: int, checked: int) -> Any:
 
 
 @functools.lru_cache(maxsize=64)
-def _pair(look: Any, leaves: int) -> Any:
+def _pair(look: Program | VmappedFunction, leaves: int) -> Program:
     """From the leaves to both real parts and the larger imaginary part, as one program."""
     scalar = jax.ShapeDtypeStruct((), np.dtype(float))
     return trace(lambda *values: _pairs(look(values)), *[scalar] * leaves)
 
 
-def _in_registers(look: Any, count: int, leaves: list[Any], devices: Devices) -> np.ndarray | None:
+def _in_registers(
+    look: Program | VmappedFunction, count: int, leaves: list[Any], devices: Devices
+) -> np.ndarray | None:
     """The two eigenvalues of closed blocks, (2, N), by compiled C; None where there is none."""
     if devices.platform != "cpu" or count < _WORTH or not isinstance(look, Program):
         return None
@@ -150,13 +154,13 @@ def _in_registers(look: Any, count: int, leaves: list[Any], devices: Devices) ->
     return out
 
 
-def _put(pairs: Any, rows: Any) -> None:
+def _put(pairs: Any, rows: Sequence[np.ndarray]) -> None:
     """Write the larger and smaller real part and the imaginary part of complex pairs (2, n)."""
     pairs.real[0], pairs.real[1], pairs.imag[0] = rows
     np.negative(rows[2], out=pairs.imag[1])
 
 
-def _everywhere(look: Any, closed: bool, count: int, leaves: list[Any]) -> np.ndarray:
+def _everywhere(look: Program | VmappedFunction, closed: bool, count: int, leaves: list[Any]) -> np.ndarray:
     """The two eigenvalues of closed blocks, (2, N), or the Jacobian's entries; NaN where none is believed."""
     devices = choose(None)
     if closed and (found := _in_registers(look, count, leaves, devices)) is not None:
@@ -190,7 +194,9 @@ def _everywhere(look: Any, closed: bool, count: int, leaves: list[Any]) -> np.nd
     return out
 
 
-def _look_at(look: Any, closed: bool, over_blocks: Any, share: list[Any]) -> list[Any]:
+def _look_at(
+    look: Program | VmappedFunction, closed: bool, over_blocks: Across, share: list[Any]
+) -> list[Any]:
     def block(values: list[Any]) -> list[Any]:
         *leaves, like = values
         found = [
@@ -202,7 +208,7 @@ def _look_at(look: Any, closed: bool, over_blocks: Any, share: list[Any]) -> lis
     return by_block(block, share, over_blocks)
 
 
-def _are_sound(looked: list[Any]) -> Any:
+def _are_sound(looked: list[Any]) -> Array:
     """Whether the field is linear around an equilibrium, so that the Jacobian's entries are believed."""
     *entries, miss, rest = looked
     return (miss <= _LINEAR**2 * (sum(x * x for x in entries) + 1e-30)) & (rest <= _REST**2)
@@ -217,7 +223,7 @@ def _pairs(looked: list[Any]) -> list[Any]:
     return [jnp.where(sound, x, jnp.nan) for x in _closed(*looked[:-2])]
 
 
-def _closed(a: Any, b: Any, c: Any, e: Any) -> list[Any]:
+def _closed(a: Array, b: Array, c: Array, e: Array) -> list[Any]:
     """Both real parts and the larger imaginary part of the eigenvalues of [[a, b], [c, e]]."""
     half, middle = 0.5 * (a - e), 0.5 * (a + e)
     square = half * half + b * c

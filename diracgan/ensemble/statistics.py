@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from numpy.typing import ArrayLike
 
 from ..errors import InputError, shown, unknown
 
@@ -66,7 +67,9 @@ class Statistics(NamedTuple):
         }
         return {n: start[n] for n in self.names}
 
-    def next(self, seen: dict[str, Any], old: Entries, new: Entries, t: Any, h: Any) -> dict[str, Any]:
+    def next(
+        self, seen: dict[str, Any], old: Entries, new: Entries, t: Array | np.ndarray, h: Array | np.ndarray
+    ) -> dict[str, Any]:
         """The accumulators after a step of length ``h`` that ended at time ``t``; what is not finite only ends."""
         if not self.names:
             return seen
@@ -101,7 +104,7 @@ def squares(y: Entries) -> Array:
     return sum(jnp.sum(a * a, axis=tuple(range(a.ndim - 1))) if a.ndim > 1 else a * a for a in y)  # type: ignore[return-value]
 
 
-def statistics_and_times(save: Any) -> tuple[tuple[str, ...], Any]:
+def statistics_and_times(save: str | Sequence[str] | ArrayLike) -> tuple[tuple[str, ...], Any]:
     """The statistics and the times that ``save`` asks for; times are None where none are asked for.
 
     Raises:

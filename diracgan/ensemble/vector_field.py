@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from numpy.typing import DTypeLike
 
 from .. import dirac
 from ..game import Players
 from ..parameters import in_double
-from ..rules import Rule, init, step
+from ..rules import Rule, State, init, step
 from ..tracing.scalar_program import NotScalarizable, Program, trace
 from ..variants import Variant
 
@@ -66,7 +69,9 @@ class StepProgram:
         """Which entries of the state are results: the players' and, where there are any, their averages'."""
         return [*range(self.players), *(range(*self.ema.indices(self.ema.stop)) if self.ema else ())]
 
-    def pack(self, phi: Any, theta: Any, dtype: np.dtype, xp: Any = np) -> list[Any]:
+    def pack(
+        self, phi: Array | np.ndarray, theta: Array | np.ndarray, dtype: np.dtype, xp: ModuleType = np
+    ) -> list[Any]:
         """The players' entries from arrays (N, d), by NumPy or jax.numpy."""
         both = [xp.stack(list(z.T)).astype(dtype) for z in (phi, theta)]
         return [row for z in both for row in z] if self.is_scalar else both
@@ -81,7 +86,7 @@ class StepProgram:
         )
 
 
-def step_program(system: EnsembleSystem, dim: int, dtype: Any) -> StepProgram:
+def step_program(system: EnsembleSystem, dim: int, dtype: DTypeLike) -> StepProgram:
     """The motion of ``system`` in ``dim`` dimensions: made once for all values of its numbers.
 
     Example:
@@ -120,7 +125,7 @@ def _step_program(structure: Any, dim: int, dtype: np.dtype, double: bool) -> St
 _WIDE = 64  # components beyond which separate arrays are no longer worth their compilation
 
 
-def datum(system: EnsembleSystem, like: Any) -> Any:
+def datum(system: EnsembleSystem, like: Array) -> Array:
     """The datum as a vector like ``like``."""
     return jnp.zeros(like.shape, like.dtype) if system.x0 is None else jnp.stack(system.x0).astype(like.dtype)
 
@@ -130,12 +135,12 @@ def _velocity(system: EnsembleSystem, players: Players) -> Players:
     return v if system.rates is None else Players(system.rates.phi * v.phi, system.rates.theta * v.theta)
 
 
-def _begin(system: EnsembleSystem, players: Players) -> Any:
+def _begin(system: EnsembleSystem, players: Players) -> State:
     assert system.rule is not None
     return init(system.rule, dirac.game(system.variant, datum(system, players.theta)), players)
 
 
-def _iterate(system: EnsembleSystem, state: Any) -> Any:
+def _iterate(system: EnsembleSystem, state: State) -> State:
     assert system.rule is not None
     return step(system.rule, dirac.game(system.variant, datum(system, state.players.theta)), state)
 

@@ -12,6 +12,7 @@ from jax import Array
 
 from ..errors import InputError
 from ..game import Players
+from ..pytrees import Pytree
 from ..rules import Rule, float_vector
 from . import operators
 from .jax_game import JaxGame, mean_over
@@ -59,7 +60,7 @@ class BatchCheckpoint(eqx.Module):
         """The full state after one iteration on one of the batches, (n,)."""
         return float_vector(self.iterated((self.players, self.memory), key))[0]
 
-    def iterated(self, state: tuple[Players, Any], key: Array) -> tuple[Players, Any]:
+    def iterated(self, state: tuple[Players, Pytree], key: Array) -> tuple[Players, Pytree]:
         """Players and memory after one iteration on one of the batches."""
         i = jax.random.randint(key, (), 0, len(jax.tree.leaves(self.each)[0]))
         game = self.backend.game_of([jax.tree.map(lambda x: x[i], self.each)])
@@ -70,7 +71,7 @@ class BatchCheckpoint(eqx.Module):
         at = operators.unflat(self.players, w)
         return mean_over(lambda batch: self._seen(at, batch), self.whole), jnp.zeros(0)
 
-    def _seen(self, at: Players, batch: Any) -> Array:
+    def _seen(self, at: Players, batch: Pytree) -> Array:
         assert self.backend.losses is not None
         seen, view = self.backend.losses(at, batch), self.backend.view
         if view is None:

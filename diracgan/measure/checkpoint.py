@@ -13,6 +13,7 @@ from jax import Array
 
 from ..errors import InputError, integer
 from ..game import Game, GameLike, Players, Samples, loss_value
+from ..pytrees import Pytree
 from ..rules import Rule, check_rule, float_vector
 from ..training import trainer
 from . import operators
@@ -84,7 +85,7 @@ class Checkpoint(eqx.Module):
     game: Game
     players: Players
     rule: Rule
-    memory: Any
+    memory: Pytree
     minibatches: Resampling | Training | Whole
 
     @property
@@ -100,7 +101,7 @@ class Checkpoint(eqx.Module):
         """The full state after one iteration on a minibatch, (n,)."""
         return float_vector(self.iterated((self.players, self.memory), key))[0]
 
-    def iterated(self, state: tuple[Players, Any], key: Array) -> tuple[Players, Any]:
+    def iterated(self, state: tuple[Players, Pytree], key: Array) -> tuple[Players, Pytree]:
         """Players and memory after one iteration on a minibatch."""
         return self.rule.over_a_period(self.minibatches(self.game, key))(*state)
 
@@ -141,7 +142,7 @@ def checkpoint(
     run: Any,
     players: Players | None = None,
     rule: Rule | None = None,
-    memory: Any = None,
+    memory: Pytree = None,
     batch: int | None = None,
     samples: int = 256,
 ) -> tuple[Any, Setting]:
@@ -170,7 +171,7 @@ def _of_measured(measured: MeasuredGame) -> Any:
 
 
 def _of_game(
-    game: Game, players: Players | None, rule: Rule | None, memory: Any, batch: int | None
+    game: Game, players: Players | None, rule: Rule | None, memory: Pytree, batch: int | None
 ) -> tuple[Checkpoint, Setting]:
     missing = [n for n, x in (("players", players), ("rule", rule), ("batch", batch)) if x is None]
     if missing or players is None:
@@ -197,7 +198,7 @@ def _of_game(
     return found, Setting("as it is", by, found.game.variant, size, by.ema)
 
 
-def _form(tree: Any) -> Any:
+def _form(tree: Pytree) -> Pytree:
     return jax.tree.structure(tree), [jnp.shape(x) for x in jax.tree.leaves(tree)]
 
 

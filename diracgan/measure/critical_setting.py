@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -15,17 +15,16 @@ from jax import Array
 
 from ..errors import InputError, integer, one_of
 from ..game import Game, Players
+from ..pytrees import Pytree
 from ..records import Record
 from ..rules import Rule
+from ..training.run import Run
 from . import operators
 from .checkpoint import checkpoint
 from .forecast import spread
 from .jax_step import JaxCheckpoint
 from .measured_game import MeasuredGame
 from .settings import Setting, changed
-
-if TYPE_CHECKING:
-    from ..training.run import Run
 
 VARIED = ("lr", "beta1")
 WATCHED = ("loss_g", "d_real", "d_fake")  # loss_d is at its extremum: its spread is of second order
@@ -74,7 +73,7 @@ def critical_setting(
     seed: int = 0,
     players: Players | None = None,
     rule: Rule | None = None,
-    memory: Any = None,
+    memory: Pytree = None,
     batch: int | None = None,
 ) -> CriticalSetting:
     """The learning rate, or the beta1, above which a run would blow up from its last checkpoint.
@@ -123,7 +122,7 @@ def critical_setting(
 
 
 def critical_value(
-    game: Game, parameter: str, steps: int, *, players: Players, rule: Rule, memory: Any, batch: int
+    game: Game, parameter: str, steps: int, *, players: Players, rule: Rule, memory: Pytree, batch: int
 ) -> float | None:
     """The value alone of :func:`critical_setting` at a game's state, without what makes it blow up there."""
     with jax.enable_x64(True):
@@ -223,11 +222,11 @@ def _looks(rule: Rule, steps: int) -> int:
 
 
 @eqx.filter_jit
-def _followed(at: JaxCheckpoint, key: Array, looks: Array, most: int) -> tuple[tuple[Players, Any], Array]:
+def _followed(at: JaxCheckpoint, key: Array, looks: Array, most: int) -> tuple[tuple[Players, Pytree], Array]:
     """Where the run ends that goes on, and what is watched after every few iterations of it, (most, 3); zeros after the
     last look."""
 
-    def once(n: Array, state: tuple[Players, Any]) -> tuple[Players, Any]:
+    def once(n: Array, state: tuple[Players, Pytree]) -> tuple[Players, Pytree]:
         return at.iterated(state, jax.random.fold_in(key, n))
 
     def look(k: Array, now: tuple[Any, Array]) -> tuple[Any, Array]:
@@ -240,7 +239,9 @@ def _followed(at: JaxCheckpoint, key: Array, looks: Array, most: int) -> tuple[t
 
 
 @eqx.filter_jit
-def _parted(at: JaxCheckpoint, next_look: tuple[Players, Any], key: Array, looks: Array, most: int) -> Array:
+def _parted(
+    at: JaxCheckpoint, next_look: tuple[Players, Pytree], key: Array, looks: Array, most: int
+) -> Array:
     """How far apart the weights of two runs on the same minibatches are after every few iterations, (most,).
 
     They begin a small share of the way to ``next_look`` apart. In a linear system the noise, which is the same, drops
@@ -249,7 +250,7 @@ def _parted(at: JaxCheckpoint, next_look: tuple[Players, Any], key: Array, looks
     start = (at.players, at.memory)
     near = jax.tree.map(lambda x, y: x + _NEAR * (y - x) if eqx.is_inexact_array(x) else x, start, next_look)
 
-    def once(n: Array, both: Any) -> Any:
+    def once(n: Array, both: Pytree) -> Pytree:
         return jax.vmap(lambda z: at.iterated(z, jax.random.fold_in(key, n)))(both)
 
     def look(k: Array, now: tuple[Any, Array]) -> tuple[Any, Array]:

@@ -19,6 +19,7 @@ from jax import Array
 
 from ..errors import InputError, instance, real_array
 from ..game import Game, Players
+from ..pytrees import Pytree
 from ..training import networks
 from ..variants import Variant, check_variant
 from ..variants.constraints import constrain
@@ -39,7 +40,7 @@ class FrozenFeatureGame(Game):
 
     features: Any = None
 
-    def logits(self, phi: Any, x: Array) -> Array:
+    def logits(self, phi: Pytree, x: Array) -> Array:
         """The head ``phi`` on the features: x (n, ...) -> (n,)."""
         if self.variant.constraint == "normalised":
             phi = constrain(self.variant, phi)
@@ -102,7 +103,7 @@ def teacher(variant: Variant, student: Players, z: Array | np.ndarray) -> Equili
     return dataclasses.replace(found, game=game, players=players)
 
 
-def teachers(variant: Variant, students: Players, z: Any) -> Equilibrium:
+def teachers(variant: Variant, students: Players, z: Array | np.ndarray) -> Equilibrium:
     """:func:`teacher` for networks and latents with a leading axis of runs, in 64 bits."""
     whole = operators.games_of_runs(variant, jax.vmap(networks.generator)(students.theta, z), z)
     own = head(students.phi)
@@ -129,7 +130,7 @@ def teachers(variant: Variant, students: Players, z: Any) -> Equilibrium:
     )
 
 
-def head(phi: Any) -> Any:
+def head(phi: Pytree) -> Pytree:
     """The last layer of a critic: what D is linear in."""
     return getattr(phi, "head", phi)
 
@@ -138,16 +139,16 @@ def _fields(game: Game) -> list[Any]:
     return [getattr(game, f.name) for f in dataclasses.fields(game)]
 
 
-def _headed(phi: Any, layer: Any) -> Any:
+def _headed(phi: Pytree, layer: Pytree) -> Pytree:
     return eqx.tree_at(lambda n: n.head, phi, layer) if hasattr(phi, "head") else layer
 
 
-def _constant(layer: Any, logit: float) -> Any:
+def _constant(layer: Pytree, logit: float) -> Pytree:
     silent = jax.tree.map(jnp.zeros_like, layer)
     return silent if _bias(layer) is None else eqx.tree_at(_bias, silent, jnp.full_like(layer.b, logit))
 
 
-def _bias(layer: Any) -> Any:
+def _bias(layer: Pytree) -> Array | None:
     return getattr(layer, "b", None)
 
 
@@ -156,7 +157,7 @@ def _speed(games: Game, players: Players) -> float:
     return float(found) if np.isfinite(found) else np.inf
 
 
-def _constants(games: Game, layer: Any, theta: Any) -> list[float]:
+def _constants(games: Game, layer: Pytree, theta: Pytree) -> list[float]:
     """The constant logits at which the bias of the first run's critic rests: 0, and the zeros of its velocity."""
     if _bias(layer) is None:
         return [0.0]
@@ -265,7 +266,7 @@ def compressed(full: ReducedJacobian, tolerance: float = 1e-9) -> ReducedJacobia
     return ReducedJacobian(full.basis @ onto, small, full.leak + leak)
 
 
-def products(games: Game, players: Players, v: Any) -> np.ndarray:
+def products(games: Game, players: Players, v: np.ndarray) -> np.ndarray:
     """J v of every run, (S, n), by the program of :func:`reduced`."""
     rows = np.zeros((len(v), 2 * len(_places(players)), np.shape(v)[1]))
     rows[:, 0] = v

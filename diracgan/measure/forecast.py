@@ -13,25 +13,25 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import equinox as eqx
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..errors import integer
 from ..game import Game, Players
 from ..numerics.reduced_order import capped, driven
+from ..pytrees import Pytree
 from ..records import Record
 from ..rules import Rule
+from ..training.run import Run
 from .checkpoint import Checkpoint, checkpoint
 from .jax_step import JaxCheckpoint, JaxStep, settled
 from .linear_response import LinearisedStep, LinearResponse, linear_response
 from .measured_game import MeasuredGame
 from .settings import Setting, changed
-
-if TYPE_CHECKING:
-    from ..training.run import Run
 
 UNSTABLE = 1.01  # a turning multiplier beyond this leaves the linear regime within some hundred iterations
 DEPARTS = 1.02  # and one that does not turn leaves along its direction: 1.013 was harmless, 1.037 was not
@@ -152,7 +152,7 @@ def forecast(
     seed: int = 0,
     players: Players | None = None,
     rule: Rule | None = None,
-    memory: Any = None,
+    memory: Pytree = None,
     batch: int | None = None,
     tell: Callable[[int, int, str], None] | None = None,
 ) -> Forecast:
@@ -313,7 +313,7 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def spread(x: Any) -> np.ndarray:
+def spread(x: ArrayLike) -> np.ndarray:
     """The standard deviation of series (..., steps) around their own straight lines.
 
     Example:
@@ -326,7 +326,7 @@ def spread(x: Any) -> np.ndarray:
     return np.std(detrend(np.asarray(x, float), axis=-1), axis=-1)
 
 
-def mean_frequency(x: Any) -> np.ndarray:
+def mean_frequency(x: ArrayLike) -> np.ndarray:
     """The mean rate at which series (..., steps) pass their own straight lines, radians per iteration; NaN at rest.
 
     By Rice's formula sqrt(E x'^2/E x^2), for x(t + 1) - x(t): of a single frequency w exactly w. Many more crossings
@@ -348,7 +348,7 @@ def mean_frequency(x: Any) -> np.ndarray:
     return 2.0 * np.arcsin(np.minimum(0.5 * np.sqrt(ratio), 1.0))
 
 
-def peak_frequency(x: Any, *, together: bool = False) -> np.ndarray:
+def peak_frequency(x: ArrayLike, *, together: bool = False) -> np.ndarray:
     """The angular frequency at which each series' variance per octave peaks, (runs,), or of all together, (1,).
 
     Welch's spectrum S over halves of the window, as omega S(omega), smoothed over a quarter of a factor e: what is slow

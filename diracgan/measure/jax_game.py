@@ -16,6 +16,7 @@ from jax.flatten_util import ravel_pytree
 
 from ..errors import InputError, one_line
 from ..game import GameLike, Players
+from ..pytrees import Pytree
 from ..rules import Rule, from_optax
 from ..rules.base import varying
 from ..rules.per_player import Memory
@@ -48,7 +49,7 @@ class BatchGame(GameLike):
 _UNROLLED = 4  # batches: so few run faster one after the other in the program than in its loop
 
 
-def mean_over(fn: Callable[[Any], Any], batches: list[Any]) -> Any:
+def mean_over(fn: Callable[[Any], Any], batches: list[Any]) -> Pytree:
     """The mean of ``fn`` over batches; many of one shape are a loop, whose program is as long as that of one."""
     if len(batches) <= _UNROLLED or not _alike(batches):
         return jax.tree.map(lambda *v: sum(v) / len(v), *map(fn, batches))
@@ -74,7 +75,7 @@ class CriticView(NamedTuple):
     """
 
     critic: Callable[[Players, Any, Array], Array]
-    samples: Callable[[Players, Any], tuple[Array, Array]]
+    samples: Callable[[Players, Pytree], tuple[Array, Array]]
 
 
 _SAME_STEP = 0.1  # by how much of it the step from rest may differ from the linear one
@@ -88,10 +89,10 @@ class JaxGame:
         field: Field,
         players: Players,
         rule: Rule | None = None,
-        memory: Any = None,
+        memory: Pytree = None,
         project: Callable[[Players], Players] | None = None,
         view: CriticView | None = None,
-        losses: Callable[[Players, Any], Array] | None = None,
+        losses: Callable[[Players, Pytree], Array] | None = None,
     ) -> None:
         self.view, self.has_slopes, self.losses = view, view is not None, losses
         self.players, self.rule, self.memory = players, rule, memory
@@ -139,17 +140,17 @@ class JaxGame:
 
             return np.asarray(self._program("pull", pull)(y, batches, jnp.asarray(u, y.dtype)))
 
-    def slopes(self, batch: Any) -> np.ndarray:
+    def slopes(self, batch: Pytree) -> np.ndarray:
         """Mean |grad_x D|^2 at real and at fake samples, (2,)."""
         with self._precision():
             return np.asarray(self._program("slopes", self._slopes)(self.players, batch))
 
-    def penalty_product(self, batch: Any, v: np.ndarray) -> np.ndarray:
+    def penalty_product(self, batch: Pytree, v: np.ndarray) -> np.ndarray:
         """H v with H the Hessian of 1/2 E |grad_x D|^2 at real samples in the critic's parameters, (n_d,)."""
         with self._precision():
             y, restore = ravel_pytree(self.players.phi)
 
-            def product(y: Array, batch: Any, v: Array) -> Array:
+            def product(y: Array, batch: Pytree, v: Array) -> Array:
                 def half(y: Array) -> Array:
                     return 0.5 * self._slopes(self.players._replace(phi=restore(y)), batch)[0]
 
@@ -169,7 +170,7 @@ class JaxGame:
         """Decay of the running average of gradients that the critic steps along; 0 for plain steps."""
         return float(getattr(self.rule, "beta1", 0.0))
 
-    def _slopes(self, players: Players, batch: Any) -> Array:
+    def _slopes(self, players: Players, batch: Pytree) -> Array:
         view = self.view
         assert view is not None
         samples = view.samples(players, batch)
@@ -238,7 +239,7 @@ class JaxGame:
         return jax.enable_x64(self.dtype == np.float64)
 
 
-def of_losses(said: UserGame, batch: Any, state: Any) -> JaxGame:
+def of_losses(said: UserGame, batch: Pytree, state: Pytree) -> JaxGame:
     """The backend of a user's two losses ``loss(phi, theta, batch)`` over JAX pytrees."""
     for who, player in (("phi", said.phi), ("theta", said.theta)):
         _training(who, player)
@@ -250,7 +251,7 @@ def of_losses(said: UserGame, batch: Any, state: Any) -> JaxGame:
     def whole(at: Players) -> tuple[Any, ...]:
         return tuple(eqx.combine(a, b) for a, b in zip(at, still, strict=True))
 
-    def loss(name: str, at: Players, batch: Any) -> Array:
+    def loss(name: str, at: Players, batch: Pytree) -> Array:
         try:
             return losses[name](*whole(at), batch)
         except InputError:
@@ -258,7 +259,7 @@ def of_losses(said: UserGame, batch: Any, state: Any) -> JaxGame:
         except Exception as error:  # a user's code: its own line is what helps
             raise InputError(f"{name} failed: {one_line(error)}") from error
 
-    def field(at: Players, batch: Any, penalty: Any) -> Players:
+    def field(at: Players, batch: Pytree, penalty: float | Array) -> Players:
         critic = _held_at(lambda z: loss("critic_loss", z, batch), at)
         generator = _held_at(lambda z: loss("generator_loss", z, batch), at)
         down = Players(
@@ -279,7 +280,7 @@ def of_losses(said: UserGame, batch: Any, state: Any) -> JaxGame:
             lambda at, batch: said.samples(whole(at)[1], batch),
         )
 
-    def values(at: Players, batch: Any) -> Array:
+    def values(at: Players, batch: Pytree) -> Array:
         return jnp.stack([loss(name, at, batch) for name in losses])
 
     return JaxGame(field, players, rule, memory, view=view, losses=values)
@@ -291,23 +292,23 @@ def _held_at(loss: Callable[[Players], Array], at: Players) -> Callable[[Players
     return (lambda z: traced((z,), held=(at,))[0]) if traced.stops else loss
 
 
-def _is_moving(x: Any) -> bool:
+def _is_moving(x: object) -> bool:
     return isinstance(x, (Array, np.ndarray)) and jnp.issubdtype(x.dtype, jnp.inexact)
 
 
-def _moving_part(player: Any) -> Any:
+def _moving_part(player: Pytree) -> Pytree:
     """Which of a player's leaves are parameters: no gradient moves what a layer only remembers."""
     nnx = sys.modules.get("flax.nnx")  # a module of it exists only where it is imported
     variables = () if nnx is None else (nnx.Variable,)
     remembered = (eqx.nn.State, *variables)
 
-    def part(x: Any) -> Any:
+    def part(x: Pytree) -> Pytree:
         return _is_moving if not isinstance(x, remembered) or (nnx and isinstance(x, nnx.Param)) else False
 
     return jax.tree.map(part, player, is_leaf=lambda x: isinstance(x, remembered))
 
 
-def _arrays(who: str, moving: Any) -> Any:
+def _arrays(who: str, moving: Pytree) -> Pytree:
     leaves = jax.tree.leaves(moving)
     if not leaves:
         raise InputError(f"{who} has no floating-point array; allowed: a pytree of parameters that move")
@@ -344,10 +345,10 @@ def _scalar(name: str, made: Any, players: Players) -> None:
         )
 
 
-def _training(who: str, player: Any) -> None:
+def _training(who: str, player: Pytree) -> None:
     """Raises InputError for flax's variables that are not parameters, and an equinox layer in inference mode."""
 
-    def held(x: Any) -> bool:
+    def held(x: object) -> bool:
         return isinstance(x, eqx.Module) and getattr(x, "inference", None) is True
 
     if isinstance(player, Mapping) and "params" in player and len(player) > 1:
@@ -364,7 +365,7 @@ def _training(who: str, player: Any) -> None:
             )
 
 
-def _remembered(name: str, transformation: Any, state: Any, player: Any) -> Any:
+def _remembered(name: str, transformation: Any, state: Pytree, player: Pytree) -> Any:
     """A player's optax state, once it is seen to be of this transformation and not empty.
 
     Raises:
@@ -382,7 +383,7 @@ def _remembered(name: str, transformation: Any, state: Any, player: Any) -> Any:
     return state
 
 
-def _rule(said: UserGame, state: Any, players: Players) -> tuple[Rule | None, Any]:
+def _rule(said: UserGame, state: Pytree, players: Players) -> tuple[Rule | None, Any]:
     """The rule and its memory, from a rule of ours or a pair of optax transformations and their states."""
     optimiser = said.optimiser
     if optimiser is None:

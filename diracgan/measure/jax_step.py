@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import equinox as eqx
@@ -19,6 +19,7 @@ from jax import Array
 
 from ..errors import InputError
 from ..numerics.reduced_order import new_directions
+from ..pytrees import Pytree
 from . import operators
 from .batch_checkpoint import SERIES, BatchCheckpoint
 from .checkpoint import Checkpoint
@@ -109,7 +110,7 @@ def _linearised(at: JaxCheckpoint) -> tuple[Array, Any]:
 
 
 @eqx.filter_jit
-def _pulled(pull: Any, v: Array) -> Array:
+def _pulled(pull: Callable[[Array], tuple[Array]], v: Array) -> Array:
     return jax.vmap(lambda u: pull(u)[0])(v)
 
 
@@ -119,10 +120,10 @@ def _kicked(at: JaxCheckpoint, start: Array, keys: Array) -> Array:
 
 
 @eqx.filter_jit
-def settled(at: Checkpoint, count: int, seed: int) -> Any:
+def settled(at: Checkpoint, count: int, seed: int) -> Pytree:
     """What the rule remembers after ``count`` minibatch iterations in which the players are held."""
 
-    def once(memory: Any, key: Array) -> tuple[Any, None]:
+    def once(memory: Pytree, key: Array) -> tuple[Any, None]:
         on = at.minibatches(at.game, key)
         return at.rule.over_a_period(on)(at.players, memory)[1], None
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..errors import InputError, integer, number, one_line, one_of, shown
 from ..numerics.arnoldi import arnoldi
@@ -55,18 +56,20 @@ class GameSpectrum(Record):
     converged: np.ndarray
     which: str
     of: str
-    velocity: Any
-    defect: Any
+    velocity: np.ndarray | float | None
+    defect: np.ndarray | float | None
     size: int
     products: int
 
     @property
-    def smooth(self) -> Any:
+    def smooth(self) -> np.ndarray | np.bool_ | None:
         """Whether the field has the derivative that automatic differentiation says, as far as probing tells."""
         return None if self.defect is None else np.asarray(self.defect) < _KINK
 
 
-def checked(which: str, of: str, k: Any, tol: Any, most: Any, size: int = 8) -> tuple[int, float, int]:
+def checked(
+    which: str, of: str, k: object, tol: object, most: object, size: int = 8
+) -> tuple[int, float, int]:
     """k, tol and most, in range; ``size`` is that of a number in bytes, and decides the tolerance where it is None.
 
     Raises:
@@ -87,11 +90,11 @@ def leading(
     tol: float,
     most: int,
     seed: int,
-    dtype: Any = np.float64,
+    dtype: DTypeLike = np.float64,
     *,
     near: np.ndarray | None = None,
-    velocity: Any = None,
-    defect: Any = None,
+    velocity: np.ndarray | None = None,
+    defect: np.ndarray | None = None,
 ) -> GameSpectrum:
     """The leading eigenvalues of S operators in lockstep.
 

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..errors import InputError, integer, number, unknown
+from ..pytrees import Pytree
 from .leading import OF, GameSpectrum, alone, block, checked, derivative_defect, leading, own_part
 from .noise import NoiseFloor, alternating_step, floor
 
@@ -57,11 +59,11 @@ class GameBackend(Protocol):
         """What the optimisers remember, tensor by tensor, as it follows the players in the state of a step."""
         ...
 
-    def slopes(self, batch: Any) -> np.ndarray:
+    def slopes(self, batch: Pytree) -> np.ndarray:
         """Mean |grad_x D|^2 at real and at fake samples, (2,)."""
         ...
 
-    def penalty_product(self, batch: Any, v: np.ndarray) -> np.ndarray:
+    def penalty_product(self, batch: Pytree, v: np.ndarray) -> np.ndarray:
         """H v with H the Hessian of 1/2 E |grad_x D|^2 at real samples in the critic's parameters, (n_d,)."""
         ...
 
@@ -213,12 +215,12 @@ class MeasuredGame:
         """The joint field (-grad_phi L_D, -grad_theta L_G), (n,)."""
         return self.backend.field(self.held)
 
-    def matvec(self, v: Any, of: str = "flow") -> np.ndarray:
+    def matvec(self, v: ArrayLike, of: str = "flow") -> np.ndarray:
         """J v for a flat vector v; of a step S v, of a player's block J_DD v or J_GG v."""
         products, size = self._products(of)
         return products(self._vector(v, size)[None])[0]
 
-    def rmatvec(self, u: Any) -> np.ndarray:
+    def rmatvec(self, u: ArrayLike) -> np.ndarray:
         """J^T u for a flat vector u."""
         return self.backend.transposed(self.held, self._vector(u, sum(self.sizes)))
 
@@ -315,7 +317,7 @@ class MeasuredGame:
             response.append(b @ image[n_d:])
         return Coupling(s, np.array(response), np.array(damping), u, v, count[0])
 
-    def gradient_covariance(self, basis: Any = None, draws: int = 50) -> np.ndarray:
+    def gradient_covariance(self, basis: ArrayLike | None = None, draws: int = 50) -> np.ndarray:
         """The covariance of the joint field from batch to batch, (m, m).
 
         Args:
@@ -382,7 +384,7 @@ class MeasuredGame:
             ], self.backend.state_size
         return block(lambda v: self._finite(self.backend.product(held, v[0]))[None], of, self.sizes)
 
-    def _vector(self, v: Any, size: int) -> np.ndarray:
+    def _vector(self, v: ArrayLike, size: int) -> np.ndarray:
         try:
             flat = np.asarray(v, self.backend.dtype)
         except (TypeError, ValueError):

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
+from numpy.typing import ArrayLike
 
 from ..game import Game, GameLike, Players
+from ..pytrees import Pytree
 from ..rules import Rule, float_vector
 from ..training import networks
 from ..training.games import MinibatchGame
+
+T = TypeVar("T")
 
 
 @jax.tree_util.register_dataclass
@@ -61,7 +65,7 @@ def stackable(game: Game) -> Game:
 _FUNCTIONS: dict[Any, Any] = {}
 
 
-def _known(function: Any) -> Any:
+def _known(function: T) -> T:
     """Of equal partials the first that was seen: programs belong to a function itself, and every game makes its own."""
     if not isinstance(function, functools.partial):
         return function
@@ -72,18 +76,18 @@ def _known(function: Any) -> Any:
         return function
 
 
-def doubled(tree: Any) -> Any:
+def doubled(tree: T) -> T:
     """The floating-point numbers of a pytree in float64, as arrays; the rest as it is."""
     return jax.tree.map(_cast, tree)
 
 
-def _cast(x: Any) -> Any:
+def _cast(x: Pytree) -> Pytree:
     if isinstance(x, (bool, int)) or not jnp.issubdtype(jnp.result_type(x), jnp.floating):
         return x
     return jnp.asarray(np.asarray(x, np.float64))  # by NumPy: no program to compile for every shape
 
 
-def stacked(trees: list[Any]) -> Any:
+def stacked(trees: Sequence[Pytree]) -> Pytree:
     """Pytrees of one structure as one, with a leading axis of runs."""
     return jax.tree.map(lambda *leaves: _stack(leaves), *trees)
 
@@ -109,7 +113,7 @@ def length(players: Players) -> int:
     return sum(int(np.prod(np.shape(x)[1:])) for x in jax.tree.leaves(players))
 
 
-def moved(players: Players, y: Any) -> Players:
+def moved(players: Players, y: ArrayLike) -> Players:
     """The players of every run, moved by the flat vectors y (S, n)."""
     leaves, tree = jax.tree.flatten(players)
     ends = np.cumsum([np.size(x[0]) for x in leaves])
@@ -125,7 +129,7 @@ def velocities(games: Game, players: Players) -> Array:
 
 
 @jax.jit
-def flow_linear(games: Game, players: Players) -> Any:
+def flow_linear(games: Game, players: Players) -> Callable[[Array], Array]:
     """The joint field of every run as the linear map J, for :func:`applied`.
 
     The field itself is evaluated once, here, so that a product costs two gradient evaluations and not three.
@@ -133,13 +137,13 @@ def flow_linear(games: Game, players: Players) -> Any:
     return jax.vmap(_linear)(games, players)
 
 
-def _linear(game: Game, z: Players) -> Any:
+def _linear(game: Game, z: Players) -> Callable[[Array], Array]:
     """v -> J v of one run."""
     return jax.linearize(lambda y: flat(game.velocity(unflat(z, y))), flat(z))[1]
 
 
 @jax.jit
-def applied(linear: Any, v: Array) -> Array:
+def applied(linear: Callable[[Array], Array], v: Array) -> Array:
     """J v of every run, (S, n)."""
     return jax.vmap(lambda f, v: f(v))(linear, v)
 
@@ -164,7 +168,7 @@ def _images(games: Game, players: Players, v: Array) -> Array:
 
 
 def full_step(
-    rule: Rule, game: GameLike, players: Players, memory: Any = None
+    rule: Rule, game: GameLike, players: Players, memory: Pytree = None
 ) -> tuple[Array, Callable[[Array], Array]]:
     """The full state of a rule as one vector, the players first, and one whole period of the rule as a map of it.
 
@@ -178,10 +182,10 @@ def full_step(
 
 
 @jax.jit
-def step_linear(rules: Rule, games: Game, players: Players, memory: Any) -> Any:
+def step_linear(rules: Rule, games: Game, players: Players, memory: Pytree) -> Callable[[Array], Array]:
     """One whole period of a rule on its full state as the linear map S, for :func:`applied`."""
 
-    def linear(rule: Rule, game: Game, z: Players, memory: Any) -> Any:
+    def linear(rule: Rule, game: Game, z: Players, memory: Pytree) -> Callable[[Array], Array]:
         start, step = full_step(rule, game, z, memory)
         return jax.linearize(step, start)[1]
 
@@ -197,12 +201,12 @@ def games_of_runs(variant: Any, x_real: Any, z: Any) -> Game:
     )
 
 
-def repeated(tree: Any, runs: int) -> Any:
+def repeated(tree: T, runs: int) -> T:
     """The numbers of a rule or a variant once per run, in float64."""
     return jax.tree.map(lambda x: jnp.full((runs,), x, jnp.float64), tree)
 
 
-def step_size(rules: Rule, games: Game, players: Players, memory: Any) -> int:
+def step_size(rules: Rule, games: Game, players: Players, memory: Pytree) -> int:
     """The length of a rule's full state."""
     one = jax.tree.map(lambda x: x[0], (rules, games, players, memory))
     return jax.eval_shape(lambda r, g, z, m: full_step(r, g, z, m)[0], *one).shape[0]

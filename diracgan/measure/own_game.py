@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
 
 from ..errors import InputError, callback, flag, integer, shown
 from ..game import Game, Players
+from ..pytrees import Pytree
 from ..rules import Rule
+from ..training.run import Run
 from . import jax_game, operators
 from .leading import PLAYERS
 from .measured_game import Batches, MeasuredGame, UserGame
-
-if TYPE_CHECKING:
-    from ..training.runs import Run
 
 
 def game(
@@ -160,7 +159,11 @@ def one_run(run: Any, allowed: str = "what dg.train returns, or its folder") -> 
 
 
 def from_games(
-    large: Game, players: Players, minibatches: Iterable[Game], rule: Rule | None = None, memory: Any = None
+    large: Game,
+    players: Players,
+    minibatches: Iterable[Game],
+    rule: Rule | None = None,
+    memory: Pytree = None,
 ) -> MeasuredGame:
     """Players of ours on one large batch, and the same game on minibatches, as a :class:`MeasuredGame`.
 

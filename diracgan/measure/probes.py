@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..game import Game, Players
+from ..pytrees import Pytree
 from ..rules import Rule
 from . import operators
 from .noise import ResampledGame
@@ -31,7 +32,7 @@ def follow(rules: Rule, games: Game, players: Players, probes: Array, count: int
     """
 
     def one(rule: Rule, game: Game, z: Players, probe: Array) -> tuple[Players, Array]:
-        def go(state: tuple[Players, Any], _: None) -> tuple[tuple[Players, Any], Array]:
+        def go(state: tuple[Players, Pytree], _: None) -> tuple[tuple[Players, Pytree], Array]:
             after = rule.iterate(game, *state)
             return after, operators.flat(after[0]) @ probe
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
@@ -13,15 +13,14 @@ import numpy as np
 
 from ..errors import InputError
 from ..game import Game, Players
+from ..pytrees import Pytree
 from ..rules import Rule
+from ..training.run import Run
 from . import operators
 from .leading import GameSpectrum, Products, alone, block, checked, derivative_defect, leading
 from .measured_game import MeasuredGame
 
-if TYPE_CHECKING:
-    from ..training.run import Run
-
-    Measurable: TypeAlias = Run | MeasuredGame | Game | str | os.PathLike[str]
+Measurable: TypeAlias = Run | MeasuredGame | Game | str | os.PathLike[str]
 
 
 def spectrum(
@@ -144,7 +143,7 @@ def _parts(run: Any, players: Players | None, rule: Rule | None, of: str, sample
 
 
 def _linear(
-    games: Game, at: Players, rules: Any, memory: Any, of: str, seed: int
+    games: Game, at: Players, rules: Any, memory: Pytree, of: str, seed: int
 ) -> tuple[Products, int, np.ndarray, np.ndarray]:
     """The products, the length of a vector, and what :func:`probe` says."""
     linear = operators.flow_linear(games, at)

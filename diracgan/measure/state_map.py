@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import jax
 import numpy as np
+from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from ..errors import InputError
+from ..pytrees import Pytree
 
 Product = Callable[[np.ndarray], np.ndarray]
 
 
-def derivative_of_map(step: Callable[[Any], Any], state: Any) -> tuple[Product, int, Any]:
+def derivative_of_map(step: Callable[[Any], Any], state: Pytree) -> tuple[Product, int, Any]:
     """v -> (d step/d state) v on the flattened state, its length, and its precision.
 
     Raises:
@@ -34,7 +37,7 @@ def derivative_of_map(step: Callable[[Any], Any], state: Any) -> tuple[Product, 
     with jax.enable_x64(double):
         flat, restore = ravel_pytree(jax.tree.map(jax.numpy.asarray, state))
 
-        def moved(y: Any) -> Any:
+        def moved(y: Array) -> Array:
             after = step(restore(y))
             if jax.tree.structure(after) != tree:
                 raise InputError("step(state) has another structure than the state; allowed: the same pytree")
@@ -49,7 +52,9 @@ def derivative_of_map(step: Callable[[Any], Any], state: Any) -> tuple[Product, 
     return product, len(flat), np.float64 if double else np.float32
 
 
-def _of_tensors(torch: Any, step: Any, leaves: list[Any], tree: Any) -> tuple[Product, int, Any]:
+def _of_tensors(
+    torch: ModuleType, step: Callable[[Pytree], Pytree], leaves: list[Any], tree: Any
+) -> tuple[Product, int, Any]:
     shapes, dtype = [x.shape for x in leaves], leaves[0].dtype
     if dtype not in (torch.float32, torch.float64) or any(x.dtype != dtype for x in leaves):
         raise InputError("the state's tensors are not all float32 or all float64; allowed: one of the two")

@@ -13,6 +13,7 @@ import torch  # pyright: ignore[reportMissingImports]
 
 from ..errors import InputError, integer, number, unknown
 from ..parameters import text
+from ..pytrees import Pytree
 from ..registry import settings as read_settings
 from ..rules import Rule
 from . import torch_game
@@ -80,7 +81,7 @@ class TorchCheckpoint:
         """One iteration on each minibatch less the state itself, in the coordinates of ``basis``, (batches, m)."""
         return np.stack([self._kick(batch) @ basis for batch in self.each])
 
-    def _kick(self, batch: Any) -> np.ndarray:
+    def _kick(self, batch: Pytree) -> np.ndarray:
         return self.game.after_step([batch]).astype(float) - self.start
 
     def monitored(self, scale: np.ndarray, seed: int) -> tuple[np.ndarray, Monitors]:

@@ -67,7 +67,7 @@ def check_loss(who: str, loss: Any, kind: Any) -> None:
         )
 
 
-def modules_of(player: Any, who: str = "player") -> list[nn.Module]:
+def modules_of(player: object, who: str = "player") -> list[nn.Module]:
     """The modules that one player is made of: one, or those of a list or dict."""
     if isinstance(player, nn.Module):
         return [player]

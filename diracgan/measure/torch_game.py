@@ -23,6 +23,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel  # pyright: ignore[report
 from torch.utils.checkpoint import CheckpointError  # pyright: ignore[reportMissingImports]
 
 from ..errors import InputError, integer, number, one_line
+from ..pytrees import Pytree
 from .leading import PLAYERS
 from .measured_game import UserGame
 from .torch_checks import check_loss, check_mode, modules_of
@@ -110,12 +111,12 @@ class TorchGame:
         """What the optimisers remember, tensor by tensor."""
         return [x.cpu().numpy() for w in PLAYERS for x in self.state[w].values()]
 
-    def slopes(self, batch: Any) -> np.ndarray:
+    def slopes(self, batch: Pytree) -> np.ndarray:
         """Mean |grad_x D|^2 at real and at fake samples, (2,)."""
         at = self.fresh(self.start, ())
         return np.array([float(self.loss(f"slope at {x}", at, batch).detach()) for x in ("real", "fake")])
 
-    def penalty_product(self, batch: Any, v: np.ndarray) -> np.ndarray:
+    def penalty_product(self, batch: Pytree, v: np.ndarray) -> np.ndarray:
         """H v with H the Hessian of 1/2 E |grad_x D|^2 at real samples in the critic's parameters, (n_d,)."""
         names = self.names["critic"]
         at = self.fresh(self.start, tuple(names))
@@ -233,13 +234,13 @@ class TorchGame:
     # ---------------- gradients
 
     def _gradient(
-        self, who: str, at: Tensors, batch: Any, *, graph: bool = False, attached: bool = False
+        self, who: str, at: Tensors, batch: Pytree, *, graph: bool = False, attached: bool = False
     ) -> list[Tensor]:
         """The gradient of one player's loss in its own parameters, which must ask for one."""
         loss = self.loss(who, at, batch, attached)
         return self.pulled(loss, [at[n] for n in self.names[who]], graph=graph)
 
-    def loss(self, who: str, at: Tensors, batch: Any, attached: bool = False) -> Tensor:
+    def loss(self, who: str, at: Tensors, batch: Pytree, attached: bool = False) -> Tensor:
         """A player's loss, or what else the game knows by name, at these parameters, through ``detach()`` or not."""
         buffers = {n: b.clone() for n, b in self.both.named_buffers()}
         given = {place: (at | buffers)[n] for place, n in self.places.items() if n in at or n in buffers}
@@ -263,11 +264,11 @@ class TorchGame:
         check_loss(who, loss, self.kind)
         return loss
 
-    def _number(self, batch: Any) -> int:
+    def _number(self, batch: Pytree) -> int:
         """How many batches came before this one: what is drawn in the loss differs between batches, and stays."""
         return self._numbers.setdefault(id(batch), (len(self._numbers), batch))[0]
 
-    def attached(self, who: str, at: Tensors, batch: Any) -> list[Tensor]:
+    def attached(self, who: str, at: Tensors, batch: Pytree) -> list[Tensor]:
         """The gradient with its graph, through ``detach()`` where that leaves the gradient as it is.
 
         It does where a loss detaches what the other player made; where it detaches something of its own, no.
@@ -483,7 +484,7 @@ def of_losses(said: UserGame, clip: Any, seed: int) -> TorchGame:
     return TorchGame(losses, players, pair, said.alternating, said.n_critic, norms, seed)  # type: ignore[arg-type]
 
 
-def _moves(key: str, x: Any) -> bool:
+def _moves(key: str, x: Tensor) -> bool:
     return isinstance(x, Tensor) and x.is_floating_point() and key not in _COUNTERS
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch  # pyright: ignore[reportMissingImports]
@@ -10,6 +11,7 @@ import torch.autograd.forward_ad as dual  # pyright: ignore[reportMissingImports
 from torch import Tensor, nn  # pyright: ignore[reportMissingImports]
 from torch.overrides import TorchFunctionMode  # pyright: ignore[reportMissingImports]
 
+from ..pytrees import Pytree
 from .torch_checks import modules_of
 
 
@@ -23,7 +25,7 @@ class Losses(nn.Module):
             held = player if isinstance(player, nn.Module) else nn.ModuleList(modules_of(player))
             self.add_module(who, held)
 
-    def forward(self, who: str, batch: Any) -> Any:
+    def forward(self, who: str, batch: Pytree) -> Tensor:
         """The loss of ``who``."""
         return self.losses[who](self.given["critic"], self.given["generator"], batch)
 
@@ -76,7 +78,7 @@ def det(a: Tensor) -> Tensor:
     return sign * diagonal.prod(-1)
 
 
-def slogdet(a: Tensor) -> Any:
+def slogdet(a: Tensor) -> tuple[Tensor, Tensor]:
     """The sign of the determinant and the logarithm of its modulus."""
     sign, diagonal = _factors(a)
     made = sign * diagonal.sign().prod(-1), diagonal.abs().log().sum(-1)
@@ -144,10 +146,12 @@ def tangents_of(tensors: list[Tensor]) -> list[Tensor]:
     return [torch.zeros_like(b.primal) if b.tangent is None else b.tangent for b in both]
 
 
-def slope(critic: Any, samples: Any, which: int) -> Any:
+def slope(
+    critic: Callable[..., Tensor], samples: Callable[..., Sequence[Tensor]], which: int
+) -> Callable[..., Tensor]:
     """(critic, generator, batch) -> mean |grad_x D|^2 at real or at fake samples."""
 
-    def squared(phi: Any, theta: Any, batch: Any) -> Tensor:
+    def squared(phi: Pytree, theta: Pytree, batch: Pytree) -> Tensor:
         x = samples(theta, batch)[which].detach().requires_grad_()
         (g,) = torch.autograd.grad(critic(phi, x).sum(), x, create_graph=True)
         return g.reshape(len(g), -1).square().sum(1).mean()
@@ -155,6 +159,8 @@ def slope(critic: Any, samples: Any, which: int) -> Any:
     return squared
 
 
-def mean_logit(critic: Any, samples: Any, which: int) -> Any:
+def mean_logit(
+    critic: Callable[..., Tensor], samples: Callable[..., Sequence[Tensor]], which: int
+) -> Callable[..., Tensor]:
     """(critic, generator, batch) -> the mean logit of real or of fake samples."""
     return lambda phi, theta, batch: critic(phi, samples(theta, batch)[which]).mean()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor  # pyright: ignore[reportMissingImports]
+    from torch.optim import Optimizer  # pyright: ignore[reportMissingImports]
 
 
-def steady_rate(optimiser: Any, group: dict[str, Any], state: dict[str, Any]) -> Any:
+def steady_rate(optimiser: Optimizer, group: dict[str, Any], state: dict[str, Any]) -> Tensor | float | None:
     """What one parameter moves per unit of a steady gradient; None for an optimiser that is not known here."""
     name, lr = type(optimiser).__name__, group["lr"]
     if name == "SGD" and not group["nesterov"]:
@@ -18,7 +22,7 @@ def steady_rate(optimiser: Any, group: dict[str, Any], state: dict[str, Any]) ->
     return None
 
 
-def averaging(optimiser: Any) -> float:
+def averaging(optimiser: Optimizer) -> float:
     """Decay of the running average of gradients that an optimiser steps along, the largest of its groups; 0 without."""
     return max(
         float(g["betas"][0] if "betas" in g else g.get("momentum", 0.0)) for g in optimiser.param_groups

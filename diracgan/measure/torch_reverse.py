@@ -10,12 +10,13 @@ import torch.autograd.forward_ad as dual  # pyright: ignore[reportMissingImports
 from torch import Tensor  # pyright: ignore[reportMissingImports]
 
 from ..errors import InputError
+from ..pytrees import Pytree
 from .torch_losses import tangents_of
 
 _SAME = {torch.float64: 1e-8, torch.float32: 1e-3}  # by which the two sides of an inner product may differ
 
 
-def check_reverse(game: Any, who: str, batch: Any) -> None:
+def check_reverse(game: Any, who: str, batch: Pytree) -> None:
     """Raises InputError where a loss hides a player from reverse differentiation alone, as ``no_grad`` does.
 
     <u, M v> with M = d gradient/d players, for a random u and v, is computed from either side; ``game`` is a
@@ -41,5 +42,5 @@ def check_reverse(game: Any, who: str, batch: Any) -> None:
         )
 
 
-def _product(a: list[Tensor], b: list[Tensor]) -> Any:
+def _product(a: list[Tensor], b: list[Tensor]) -> Tensor:
     return sum((x * y).sum() for x, y in zip(a, b, strict=True))

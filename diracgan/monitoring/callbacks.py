@@ -46,7 +46,7 @@ def torch_hook(monitor: Monitor, say: Callable[[TrainingWarning], None] = _say) 
     return hook
 
 
-def lightning_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] = _say) -> Any:
+def lightning_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] = _say) -> object:
     """A callback for ``Trainer(callbacks=[...])`` that reads what the module logs.
 
     Args:
@@ -81,7 +81,7 @@ def lightning_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] 
     return LightningMonitor()
 
 
-def keras_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] = _say) -> Any:
+def keras_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] = _say) -> object:
     """A callback for ``model.fit(callbacks=[...])`` that reads what ``train_step`` returns.
 
     Args:
@@ -102,7 +102,7 @@ def keras_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] = _s
             self.seen = 0
             self.before: dict[str, tuple[float, float]] = {}  # weight and mean
 
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
             self.before = {}  # Keras' means begin anew
 
         def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -120,7 +120,7 @@ def keras_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] = _s
     return KerasMonitor()
 
 
-def transformers_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] = _say) -> Any:
+def transformers_callback(monitor: Monitor, say: Callable[[TrainingWarning], None] = _say) -> object:
     """A callback for Hugging Face's ``Trainer(callbacks=[...])`` that reads what is logged.
 
     Args:
@@ -157,7 +157,7 @@ def _logger(
     return log
 
 
-def _running_means(model: Any) -> dict[str, float]:
+def _running_means(model: object) -> dict[str, float]:
     """A Keras model's metrics in use that are means over an epoch so far, and the weight of all that they hold.
 
     A loss that Keras compiles weighs every sample, one that a loop updates every batch.
@@ -174,7 +174,7 @@ def _fresh(logged: Mapping[str, Any], held: dict[str, Any]) -> dict[str, Any]:
         held: what was logged before, brought up to date; while it is held no new tensor takes its memory.
     """
 
-    def place(x: Any) -> Any:
+    def place(x: Any) -> int:
         return x.data_ptr() if hasattr(x, "data_ptr") else id(x)
 
     fresh = {n: x for n, x in logged.items() if n not in held or place(x) != place(held[n])}
@@ -195,7 +195,7 @@ def _scalars(logged: Mapping[str, Any]) -> dict[str, float]:
     return made
 
 
-def _base(modules: tuple[str, ...], name: str, distribution: str) -> Any:
+def _base(modules: tuple[str, ...], name: str, distribution: str) -> type:
     import importlib
 
     for module in modules:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from ..dynamics.starts import check_untraced, starts
 from ..dynamics.trajectory import Trajectory
 from ..errors import InputError, integer, number, shown
+from ..lazy import module_on_use
 from ..numerics.modal_fits import ModalFit, oscillation_modes
 from ..records import Record
 from ..rules import Rule, check_rule
@@ -30,6 +31,8 @@ from .stopping import can_stop
 
 if TYPE_CHECKING:
     import xarray as xr
+else:
+    xr = module_on_use("xarray")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ directions), and grows like 1/e at a jump. Many points are looked at at once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -103,7 +104,10 @@ def probe(f: Callable[[Array], Array], z: Array, cancels: bool = False) -> Probe
 
 
 def probe_by(
-    pushed: Callable[[Any, Any, Any], tuple[Any, Any, Any]], z: Any, cancels: bool = False, xp: Any = np
+    pushed: Callable[[Any, Any, Any], tuple[Any, Any, Any]],
+    z: Any,
+    cancels: bool = False,
+    xp: ModuleType = np,
 ) -> Probe:
     """Look at a function around one point, or around each of N, by what it is at many points at once.
 
@@ -135,7 +139,7 @@ def probe_by(
 
 
 @np.errstate(invalid="ignore", over="ignore")
-def judge(seen: Probe, xp: Any) -> Derivative:
+def judge(seen: Probe, xp: ModuleType) -> Derivative:
     """Decide from the probes of N points where the function is differentiable, and with which Jacobian.
 
     Args:
@@ -171,7 +175,7 @@ def judge(seen: Probe, xp: Any) -> Derivative:
 
 
 def _believed(
-    xp: Any, seen: Probe, around: Array, off: Array, finite: Array, noise: Array, size: Array
+    xp: ModuleType, seen: Probe, around: Array, off: Array, finite: Array, noise: Array, size: Array
 ) -> tuple[Array, Array, Array]:
     """The Jacobian that agrees with the differences, how far off it may be, and whether any agrees.
 
@@ -223,7 +227,9 @@ def _believed(
     return _either(xp, xp.all(here), lambda: (seen.jacobian, xp.zeros_like(size), here), otherwise)
 
 
-def _fitted(xp: Any, around: Array, ws: Array, finite: Array, size: Array) -> tuple[Array, Array, Array]:
+def _fitted(
+    xp: ModuleType, around: Array, ws: Array, finite: Array, size: Array
+) -> tuple[Array, Array, Array]:
     """The matrix that explains the differences best, how far off it may be, and that of the finest ones."""
     fits = _fits(xp, around, ws, finite)
     gaps = xp.max(xp.abs(fits[:, 1:] - fits[:, :-1]), axis=(2, 3))
@@ -236,7 +242,7 @@ def _fitted(xp: Any, around: Array, ws: Array, finite: Array, size: Array) -> tu
     return _tidy(xp, xp.where(middle[:, None, None], fits[:, 1], fits[:, 2])), off, fits[:, 2]
 
 
-def _fits(xp: Any, around: Array, ws: Array, finite: Array) -> Array:
+def _fits(xp: ModuleType, around: Array, ws: Array, finite: Array) -> Array:
     """The matrices that explain the differences at every scale best, (N, 3, n, n)."""
     n, half = ws.shape[-1], ws.shape[1] // 2
     plain = directions(n)[:half]
@@ -255,13 +261,13 @@ def _fits(xp: Any, around: Array, ws: Array, finite: Array) -> Array:
     return xp.swapaxes(fits / unit[:, None, :, None], 2, 3)
 
 
-def _tidy(xp: Any, jacobian: Array) -> Array:
+def _tidy(xp: ModuleType, jacobian: Array) -> Array:
     """With exact zeros where the entries are zero but for rounding, so that what is decoupled stays so."""
     largest = xp.max(xp.abs(jacobian), axis=(1, 2), keepdims=True)
     return xp.where(xp.abs(jacobian) > 1e-9 * largest, jacobian, 0.0)
 
 
-def _either(xp: Any, condition: Any, one: Callable[[], Any], other: Callable[[], Any]) -> Any:
+def _either(xp: ModuleType, condition: Any, one: Callable[[], Any], other: Callable[[], Any]) -> Any:
     """Only what is needed of two answers, traced or not."""
     if xp is jnp:
         return jax.lax.cond(condition, one, other)

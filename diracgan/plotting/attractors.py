@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,6 +14,7 @@ from .theme import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
     from ..analysis.bifurcation.attractors import Attractors
 
@@ -87,7 +88,7 @@ def attractors_figure(found: Attractors) -> Figure:
     return fig
 
 
-def _on_axes(found: Attractors, points: Any) -> np.ndarray:
+def _on_axes(found: Attractors, points: ArrayLike) -> np.ndarray:
     """phi and theta, or in d >= 2 their sizes, (n, 2)."""
     rows = np.asarray(points, float).reshape(-1, 2 * found.dim)
     if found.dim == 1:

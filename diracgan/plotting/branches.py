@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
     from ..analysis.bifurcation.branch import Branch
     from ..analysis.bifurcation.circle_branch import CircleBranch
@@ -147,7 +148,7 @@ def branch_title(found: Branch) -> str:
     return f"{what}: {', '.join([*at[:3], *more]) or none}"
 
 
-def _value(point: Any, on: Any) -> float:
+def _value(point: Any, on: Followed) -> float:
     """Where a point lies on its branch, 0 up to rounding."""
     return point.value if abs(point.value) > _ROUNDING * (on.high - on.low) else 0.0
 
@@ -188,12 +189,12 @@ def _named(ax: Axes, found: Sequence[Followed]) -> None:
         name_beside(ax, (float(x), float(y)), f"{name}\n{', '.join(dict.fromkeys(values))}", taken, left=left)
 
 
-def _height(b: Any, phi: Any, theta: Any) -> Any:
+def _height(b: Followed, phi: ArrayLike, theta: ArrayLike) -> np.ndarray:
     off = np.concatenate([np.asarray(phi), np.asarray(theta) - np.asarray(b.x0)], axis=-1)
     return np.linalg.norm(off, axis=-1)
 
 
-def _turns(b: Any) -> bool:
+def _turns(b: Followed) -> bool:
     """Whether it consists of cycles or invariant circles."""
     return b.kind in ("cycles", "invariant circles")
 
@@ -248,7 +249,7 @@ def _stretches(statuses: np.ndarray) -> Iterable[tuple[str, slice]]:
         yield str(words[first]), slice(first, min(last + 1, len(words)))
 
 
-def _born(ax: Axes, b: Any, point: Any) -> None:
+def _born(ax: Axes, b: Followed, point: Any) -> None:
     """The radius of what is born, by the normal form at each value."""
     if not point.side or point.kind == "fold" or point.criticality == "transcritical":
         return

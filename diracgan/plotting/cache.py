@@ -105,7 +105,7 @@ def keep(path: Path | None, motion: Motion) -> None:
             old.unlink()
 
 
-def ours(*parts: Any) -> bool:
+def ours(*parts: object) -> bool:
     """Whether this package defines each of these objects (None counts)."""
     package = __name__.partition(".")[0]
     return all(x is None or type(x).__module__.partition(".")[0] == package for x in parts)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 
 from ..errors import InputError
 from .axes_helpers import decade_ticks, legend_below, ticks
@@ -15,7 +15,9 @@ from .series import Array
 from .theme import PALE
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
 
 
 class GridAxis(NamedTuple):
@@ -32,7 +34,7 @@ class GridAxis(NamedTuple):
     values: Array
 
 
-def grid_axis(name: str, about: str, values: Any) -> GridAxis:
+def grid_axis(name: str, about: str, values: ArrayLike) -> GridAxis:
     """A parameter of a grid, labelled with what comes first in a line about it.
 
     Example:
@@ -44,7 +46,7 @@ def grid_axis(name: str, about: str, values: Any) -> GridAxis:
     return GridAxis(name, f"{name}, {said}" if known else name, np.asarray(values, float))
 
 
-def grid_axes(found: Any, count: int) -> tuple[GridAxis, ...]:
+def grid_axes(found: xr.Dataset, count: int) -> tuple[GridAxis, ...]:
     """The parameters over which a dataset of :mod:`diracgan.sweeps.maps` was computed.
 
     Raises:
@@ -58,12 +60,14 @@ def grid_axes(found: Any, count: int) -> tuple[GridAxis, ...]:
     return tuple(grid_axis(d, str(found[d].attrs.get("long_name", "")), found[d]) for d in dims)
 
 
-def flag_words(codes: Any, missing: str = "") -> Array:
+def flag_words(codes: xr.DataArray, missing: str = "") -> Array:
     """The words that a variable's numbers stand for; -1, what was not computed, is ``missing``."""
     return np.array([*str(codes.attrs["flag_meanings"]).split(), missing])[np.asarray(codes, int)]
 
 
-def fields(ax: Axes, x: GridAxis, y: GridAxis, values: Any, colours: Any, scale: Normalize) -> None:
+def fields(
+    ax: Axes, x: GridAxis, y: GridAxis, values: np.ndarray, colours: Colormap | str, scale: Normalize
+) -> None:
     """Draw a value in every cell, (values of y, values of x)."""
     i, j = np.argsort(x.values), np.argsort(y.values)
     look: dict[str, Any] = {"cmap": colours, "norm": scale, "rasterized": True, "zorder": 0.5}

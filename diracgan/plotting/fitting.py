@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
 _EDGE = 0.08  # inches round a page
 _APART = 0.12  # inches between panels
@@ -101,7 +102,7 @@ def _panels(fig: Figure) -> list[_Panel]:
     ]
 
 
-def _away(box: Any, x: float, y: float) -> float:
+def _away(box: Bbox, x: float, y: float) -> float:
     return float(np.hypot(max(box.x0 - x, 0, x - box.x1), max(box.y0 - y, 0, y - box.y1)))
 
 
@@ -200,7 +201,12 @@ def _place(fig: Figure, size: Size, panels: list[_Panel], places: list[Any]) -> 
     fig.draw_without_rendering()
 
 
-def _move(fig: Figure, panel: _Panel, places: Any, box: tuple[float, float, float, float]) -> None:
+def _move(
+    fig: Figure,
+    panel: _Panel,
+    places: tuple[list[np.ndarray], list[np.ndarray]],
+    box: tuple[float, float, float, float],
+) -> None:
     """Put a panel at a box in inches, and what belongs to it with it."""
     (wide, high), (guests, texts) = fig.get_size_inches(), places
     x, y, w, h = box

@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -242,6 +242,6 @@ def run_words(series: Series) -> str:
     return ", ".join(parts[:2]) + "; " + "; ".join(parts[2:])
 
 
-def _vector(values: Any) -> str:
+def _vector(values: Sequence[float] | np.ndarray) -> str:
     shown = [number(float(x), 3) for x in values[:4]] + (["…"] if len(values) > 4 else [])
     return shown[0] if len(shown) == 1 else f"({', '.join(shown)})"

@@ -100,7 +100,9 @@ def basins(
     return ax
 
 
-def _limit_points(ax: Axes, found: xr.Dataset, members: Any, words: Any, colour: str, datum: float) -> None:
+def _limit_points(
+    ax: Axes, found: xr.Dataset, members: np.ndarray, words: np.ndarray, colour: str, datum: float
+) -> None:
     """The point that a basin's starts come to, in its colour."""
     outcome = str(words[members][0])
     if outcome == Outcome.ELSEWHERE:
@@ -285,7 +287,9 @@ def _start(found: xr.Dataset) -> dict[str, Any]:
     return json.loads(found.attrs.get("start", "{}"))
 
 
-def _coloured(found: xr.Dataset, words: Any, order: tuple[str, str]) -> tuple[list[str], list[str], Array]:
+def _coloured(
+    found: xr.Dataset, words: np.ndarray, order: tuple[str, str]
+) -> tuple[list[str], list[str], Array]:
     """A colour and a label for every limit, and which one each point reaches; a few different limits are told apart."""
     colours, labels = [], []
     index: Any = np.zeros(words.shape, int)
@@ -301,7 +305,7 @@ def _coloured(found: xr.Dataset, words: Any, order: tuple[str, str]) -> tuple[li
     return colours, labels, index
 
 
-def _groups(found: xr.Dataset, name: str, here: Any, order: tuple[str, str]) -> list[tuple[str, Any]]:
+def _groups(found: xr.Dataset, name: str, here: np.ndarray, order: tuple[str, str]) -> list[tuple[str, Any]]:
     """The different limits of one kind, with what tells them apart; one group where they are too many."""
     if name not in (Outcome.ELSEWHERE, Outcome.ORBIT):
         return [("", here)]

@@ -10,7 +10,7 @@ import shutil
 import struct
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -21,7 +21,10 @@ from .theme import style
 
 if TYPE_CHECKING:
     from matplotlib.animation import Animation
+    from matplotlib.backends.backend_pdf import PdfPages
     from matplotlib.figure import Figure
+
+    Picture: TypeAlias = Figure | Animation
 
 __all__ = ["check", "save", "show"]
 
@@ -73,7 +76,7 @@ def check(path: str | os.PathLike[str]) -> Path:
 
 
 def save(
-    picture: Figure | Animation,
+    picture: Picture,
     path: str | os.PathLike[str],
     *,
     colours: int | None = None,
@@ -161,7 +164,7 @@ def _write(
     file.write_bytes(content)
 
 
-def _scaled_pages(file: io.BytesIO, metadata: dict[str, Any], scale: float) -> Any:
+def _scaled_pages(file: io.BytesIO, metadata: dict[str, Any], scale: float) -> PdfPages:
     """A PDF whose pages are ``scale`` times as large as the figures on them."""
     from matplotlib.backends.backend_pdf import Op, PdfFile, PdfPages
 
@@ -271,7 +274,7 @@ def _with_one_palette(writer: Any) -> Any:
     def finish() -> None:
         none = Image.Dither.NONE
 
-        def image(packed: bytes) -> Any:
+        def image(packed: bytes) -> Image.Image:
             return Image.frombytes("RGB", tuple(size), zlib.decompress(packed))
 
         palette = image(kept[-1]).quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=none)
@@ -285,7 +288,7 @@ def _with_one_palette(writer: Any) -> Any:
     return writer
 
 
-def show(picture: Figure | Animation) -> None:
+def show(picture: Picture) -> None:
     """Open a figure in a window and wait until it is closed; of an animation, its page.
 
     Raises:

@@ -10,13 +10,16 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from .letters import number
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 Array = NDArray[np.float64]
 
@@ -260,7 +263,7 @@ def window(points: Array, margin: float = 0.08) -> tuple[tuple[float, float], tu
     return (x - dx, x + dx), (y - dy, y + dy)
 
 
-def _rows(values: Any, rows: int, name: str) -> Array:
+def _rows(values: ArrayLike, rows: int, name: str) -> Array:
     array = np.asarray(values, dtype=float)
     if array.ndim == 1:
         array = array[:, None]
@@ -269,7 +272,7 @@ def _rows(values: Any, rows: int, name: str) -> Array:
     return array
 
 
-def _datum(x0: Any, dim: int) -> Array:
+def _datum(x0: ArrayLike | None, dim: int) -> Array:
     values = json.loads(x0) if isinstance(x0, str) else x0
     array = np.zeros(dim) if values is None else np.asarray(values, dtype=float).reshape(-1)
     return np.broadcast_to(array, (dim,)) if array.size in (1, dim) else np.zeros(dim)

@@ -359,7 +359,7 @@ def _words(ax: Axes, title: str, text: str) -> None:
     ax.text(0.0, 0.94, wrapped, transform=ax.transAxes, va="top", fontsize=8.5, color=INK, linespacing=1.35)
 
 
-def _finite(value: Any, otherwise: float) -> float:
+def _finite(value: float | None, otherwise: float) -> float:
     if value is None:
         return otherwise
     x = float(value)

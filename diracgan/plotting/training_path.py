@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -15,7 +13,13 @@ _FAR = 2.5  # a prediction that goes further than so many times the run leaves t
 
 
 def training_path_figure(
-    path: Any, predicted: Any, every: int, corrected: Any = None, *, title: str, below: str = ""
+    path: np.ndarray,
+    predicted: np.ndarray,
+    every: int,
+    corrected: np.ndarray | None = None,
+    *,
+    title: str,
+    below: str = "",
 ) -> Figure:
     """Draw a path in the plane and its distance from 0 over the steps, with the predicted ones dashed.
 

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from numpy.typing import ArrayLike
 
 from ..game import Players
 from ..parameters import param
+from ..pytrees import Pytree
 from ..variants import quotient
 from ..variants._math import root
 from .base import Rule, variation
@@ -20,8 +22,8 @@ from .registry import register_rule
 class Moments(NamedTuple):
     """One player's averages of the velocity and of its square, and the number of its steps."""
 
-    mean: Any
-    square: Any
+    mean: Pytree
+    square: Pytree
     steps: Array
 
 
@@ -34,7 +36,7 @@ class _Adaptive(PerPlayerRule):
         return True
 
     @property
-    def linearises(self: Any) -> Any:
+    def linearises(self: Any) -> bool | Array:
         """Where eps > 0."""
         return self.eps > 0
 
@@ -44,14 +46,14 @@ class _Adaptive(PerPlayerRule):
             return None
         return f"{self.name} with eps = 0 steps as far for a small gradient as for a large one: no derivative at rest"
 
-    def step_sizes(self, players: Players, memory: Any) -> Players | None:
+    def step_sizes(self, players: Players, memory: Pytree) -> Players | None:
         """The learning rates over the roots of the averaged squares, where these are known."""
         if memory is None:
             return None
         both = zip(self.rates, (memory.phi, memory.theta), strict=True)
         return Players(*(jax.tree.map(lambda x, h=h: h / x, self._roots(own)) for h, own in both))
 
-    def _roots(self, own: Any) -> Any:
+    def _roots(self, own: Pytree) -> Pytree:
         """What one player's steps are divided by, with its memory."""
         raise NotImplementedError
 
@@ -81,23 +83,23 @@ class Adam(_Adaptive):
     alternating: bool = param(False, "players take turns, the generator seeing the new critic")
     n_critic: int = param(1, "critic steps in one iteration, when alternating", low=1, high=10_000)
 
-    def init_player(self, z: Any) -> Any:
+    def init_player(self, z: Pytree) -> Pytree:
         """Both averages 0, no step made."""
         zero = jax.tree.map(jnp.zeros_like, z)
         return Moments(zero, zero, jnp.zeros((), jnp.int32))
 
-    def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
+    def update(self, who: str, z: Pytree, v: Pytree, state: Pytree) -> tuple[Any, Any]:
         """The averaged velocity over the root of the averaged square."""
         new = self._averaged(v, state)
         return self._step(who, z, new, *self._corrections(new.steps)), new
 
-    def _averaged(self, v: Any, state: Any) -> Any:
+    def _averaged(self, v: Pytree, state: Pytree) -> Pytree:
         """The memory after the velocity v."""
         mean = jax.tree.map(lambda m, g: self.beta1 * m + (1.0 - self.beta1) * g, state.mean, v)
         square = jax.tree.map(lambda s, g: self.beta2 * s + (1.0 - self.beta2) * g * g, state.square, v)
         return Moments(mean, square, state.steps + 1)
 
-    def _averaged_at_rest(self, v: Any, state: Any) -> Any:
+    def _averaged_at_rest(self, v: Pytree, state: Pytree) -> Pytree:
         """The same with its derivative where all averages are 0."""
         return self._averaged(v, state)
 
@@ -105,7 +107,7 @@ class Adam(_Adaptive):
         """What averages that began at 0 are to be divided by; None for nothing."""
         return 1.0 - self.beta1**steps, 1.0 - self.beta2**steps
 
-    def _step(self, who: str, z: Any, new: Any, first: Any, second: Any) -> Any:
+    def _step(self, who: str, z: Pytree, new: Pytree, first: Pytree, second: Pytree) -> Pytree:
         h = getattr(self.rates, who)
 
         def step(m: Array, s: Array) -> Array:
@@ -113,12 +115,12 @@ class Adam(_Adaptive):
 
         return jax.tree.map(step, new.mean, new.square)
 
-    def _step_at_rest(self, who: str, z: Any, v: Any, new: Any) -> Any:
+    def _step_at_rest(self, who: str, z: Pytree, v: Pytree, new: Pytree) -> Pytree:
         """The step's derivative where all averages are 0."""
         h = getattr(self.rates, who) / self.eps
         return jax.tree.map(lambda m: h * m, new.mean)
 
-    def _roots(self, own: Any) -> Any:
+    def _roots(self, own: Pytree) -> Pytree:
         first = 1.0 - self.beta2 ** jnp.maximum(own.steps, 1)
         return jax.tree.map(lambda s: jnp.sqrt(s / first) + self.eps, own.square)
 
@@ -141,7 +143,7 @@ class Adam(_Adaptive):
 class _AtRest:
     """The map with the derivative that it has at rest."""
 
-    def update(self: Any, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
+    def update(self: Any, who: str, z: Pytree, v: Pytree, state: Pytree) -> tuple[Any, Any]:
         new = self._averaged_at_rest(v, state)
         return self._step_at_rest(who, z, v, new), new
 
@@ -165,13 +167,13 @@ class AdamW(Adam):
 
     weight_decay: float = param(1e-4, "pull of each player towards 0", low=0)
 
-    def _step(self, who: str, z: Any, new: Any, first: Any, second: Any) -> Any:
+    def _step(self, who: str, z: Pytree, new: Pytree, first: Pytree, second: Pytree) -> Pytree:
         return self._decayed(who, z, super()._step(who, z, new, first, second))
 
-    def _step_at_rest(self, who: str, z: Any, v: Any, new: Any) -> Any:
+    def _step_at_rest(self, who: str, z: Pytree, v: Pytree, new: Pytree) -> Pytree:
         return self._decayed(who, z, super()._step_at_rest(who, z, v, new))
 
-    def _decayed(self, who: str, z: Any, step: Any) -> Any:
+    def _decayed(self, who: str, z: Pytree, step: Pytree) -> Pytree:
         h = getattr(self.rates, who) * self.weight_decay
         return jax.tree.map(lambda s, a: s - h * a, step, z)
 
@@ -179,9 +181,9 @@ class AdamW(Adam):
 class LargestMoments(NamedTuple):
     """As :class:`Moments`, and the largest averaged square so far."""
 
-    mean: Any
-    square: Any
-    largest: Any
+    mean: Pytree
+    square: Pytree
+    largest: Pytree
     steps: Array
 
 
@@ -197,24 +199,24 @@ class AMSGrad(Adam):
         inf
     """
 
-    def init_player(self, z: Any) -> Any:
+    def init_player(self, z: Pytree) -> Pytree:
         """All averages 0, no step made."""
         zero = jax.tree.map(jnp.zeros_like, z)
         return LargestMoments(zero, zero, zero, jnp.zeros((), jnp.int32))
 
-    def _averaged(self, v: Any, state: Any) -> Any:
+    def _averaged(self, v: Pytree, state: Pytree) -> Pytree:
         new = super()._averaged(v, state)
         second = self._corrections(new.steps)[1]
         largest = jax.tree.map(lambda a, s: jnp.maximum(a, _over(s, second)), state.largest, new.square)
         return LargestMoments(new.mean, new.square, largest, new.steps)
 
-    def _averaged_at_rest(self, v: Any, state: Any) -> Any:
+    def _averaged_at_rest(self, v: Pytree, state: Pytree) -> Pytree:
         return self._averaged(v, state)._replace(largest=state.largest)  # squares are of second order
 
-    def _step(self, who: str, z: Any, new: Any, first: Any, second: Any) -> Any:
+    def _step(self, who: str, z: Pytree, new: Pytree, first: Pytree, second: Pytree) -> Pytree:
         return super()._step(who, z, new._replace(square=new.largest), first, None)
 
-    def _roots(self, own: Any) -> Any:
+    def _roots(self, own: Pytree) -> Pytree:
         return jax.tree.map(lambda s: jnp.sqrt(s) + self.eps, own.largest)
 
 
@@ -237,24 +239,24 @@ class RMSProp(_Adaptive):
     alternating: bool = param(False, "players take turns, the generator seeing the new critic")
     n_critic: int = param(1, "critic steps in one iteration, when alternating", low=1, high=10_000)
 
-    def init_player(self, z: Any) -> Any:
+    def init_player(self, z: Pytree) -> Pytree:
         """The averaged square 0."""
         return jax.tree.map(jnp.zeros_like, z)
 
-    def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
+    def update(self, who: str, z: Pytree, v: Pytree, state: Pytree) -> tuple[Any, Any]:
         """The velocity over the root of the averaged square."""
         new = self._averaged_at_rest(v, state)
         h = getattr(self.rates, who)
         return jax.tree.map(lambda g, s: h * quotient(g, root(s + self.eps)), v, new), new
 
-    def _averaged_at_rest(self, v: Any, state: Any) -> Any:
+    def _averaged_at_rest(self, v: Pytree, state: Pytree) -> Pytree:
         return jax.tree.map(lambda s, g: self.beta2 * s + (1.0 - self.beta2) * g * g, state, v)
 
-    def _step_at_rest(self, who: str, z: Any, v: Any, new: Any) -> Any:
+    def _step_at_rest(self, who: str, z: Pytree, v: Pytree, new: Pytree) -> Pytree:
         h = getattr(self.rates, who) / jnp.sqrt(self.eps)
         return jax.tree.map(lambda g: h * g, v)
 
-    def _roots(self, own: Any) -> Any:
+    def _roots(self, own: Pytree) -> Pytree:
         return jax.tree.map(lambda s: jnp.sqrt(s + self.eps), own)
 
     @property
@@ -273,5 +275,5 @@ class RMSProp(_Adaptive):
         return bool(self.linearises)
 
 
-def _over(x: Array, by: Any) -> Array:
+def _over(x: Array, by: ArrayLike) -> Array:
     return x if by is None else x / jnp.asarray(by, x.dtype)

@@ -11,9 +11,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.flatten_util import ravel_pytree
+from numpy.typing import ArrayLike
 
 from ..game import GameLike, Players
 from ..parameters import Parametric, param
+from ..pytrees import Pytree
 
 
 class State(NamedTuple):
@@ -26,7 +28,7 @@ class State(NamedTuple):
     """
 
     players: Players
-    memory: Any
+    memory: Pytree
     ema: Players | None
 
 
@@ -57,7 +59,7 @@ class Rule(Parametric):
         None, "decay of the weight average", low=0, high=1, open_high=True, kw_only=True
     )
 
-    def memory(self, game: GameLike, players: Players) -> Any:
+    def memory(self, game: GameLike, players: Players) -> Pytree:
         """What the rule remembers before its first iteration; () by default.
 
         Its floating-point entries are part of the state that the multipliers belong to; integers are
@@ -65,7 +67,7 @@ class Rule(Parametric):
         """
         return ()
 
-    def iterate(self, game: GameLike, players: Players, memory: Any) -> tuple[Players, Any]:
+    def iterate(self, game: GameLike, players: Players, memory: Pytree) -> tuple[Players, Pytree]:
         """One whole iteration: (players, memory) -> (players, memory)."""
         raise NotImplementedError
 
@@ -114,7 +116,7 @@ class Rule(Parametric):
         """Whether a player whose velocity is 0 stays, and its optimiser's memory with it."""
         return type(self).memory is Rule.memory
 
-    def step_sizes(self, players: Players, memory: Any) -> Players | None:
+    def step_sizes(self, players: Players, memory: Pytree) -> Players | None:
         """How far a step moves each parameter per unit of its gradient, shaped like the players; None if unknown."""
         return None
 
@@ -138,7 +140,7 @@ class Rule(Parametric):
         """Whether the map has further derivatives at rest than the first."""
         return not self.differs_at_rest
 
-    def rest(self, game: GameLike, players: Players) -> Any:
+    def rest(self, game: GameLike, players: Players) -> Pytree:
         """What the rule remembers after a long time at the fixed point ``players``."""
         return self.memory(game, players)
 
@@ -147,14 +149,14 @@ class Rule(Parametric):
         """The rule that has run for long, wherever it is: without the corrections of a start."""
         return self
 
-    def over_a_period(self, game: GameLike) -> Callable[[Players, Any], tuple[Players, Any]]:
+    def over_a_period(self, game: GameLike) -> Callable[[Players, Pytree], tuple[Players, Pytree]]:
         """The map (players, memory) -> (players, memory) of one whole :attr:`period`.
 
         That of :attr:`at_rest` has the rule's true multipliers: differentiate it at (players, ``rest``) with respect
         to the players and the floating-point entries of the memory.
         """
 
-        def whole(players: Players, memory: Any) -> tuple[Players, Any]:
+        def whole(players: Players, memory: Pytree) -> tuple[Players, Pytree]:
             if self.period == 1:
                 return self.iterate(game, players, memory)
             return game.repeat(self.period, lambda _, now: self.iterate(game, *now), (players, memory))
@@ -188,12 +190,12 @@ def step(rule: Rule, game: GameLike, state: State) -> State:
     return State(players, memory, jax.tree.map(lambda a, b: keep * a + (1 - keep) * b, state.ema, players))
 
 
-def move(z: Any, h: Any, v: Any) -> Any:
+def move(z: Pytree, h: ArrayLike, v: Pytree) -> Pytree:
     """z + h v on any pytree."""
     return jax.tree.map(lambda a, b: a + h * b, z, v)
 
 
-def chosen(which: Any, new: Any, old: Any) -> Any:
+def chosen(which: Array | bool, new: Pytree, old: Pytree) -> Pytree:
     """Every leaf of ``new`` where ``which`` holds, else that of ``old``."""
     return jax.tree.map(lambda a, b: jnp.where(which, a, b), new, old)
 
@@ -203,7 +205,7 @@ def move_both(players: Players, rates: Players, v: Players) -> Players:
     return Players(move(players.phi, rates.phi, v.phi), move(players.theta, rates.theta, v.theta))
 
 
-def float_vector(tree: Any) -> tuple[Array, Callable[[Array], Any]]:
+def float_vector(tree: Pytree) -> tuple[Array, Callable[[Array], Any]]:
     """The floating-point leaves of a pytree as one vector, and what puts a vector in their place.
 
     Without those that :func:`varying` leaves out.
@@ -217,7 +219,7 @@ def float_vector(tree: Any) -> tuple[Array, Callable[[Array], Any]]:
     moves = jax.tree.leaves(varying(tree))
     vector, unravel = ravel_pytree([x for x, m in zip(leaves, moves, strict=True) if m])
 
-    def restore(y: Array) -> Any:
+    def restore(y: Array) -> Pytree:
         parts = iter(unravel(y))
         return jax.tree.unflatten(
             structure, [next(parts) if m else x for x, m in zip(leaves, moves, strict=True)]
@@ -226,7 +228,7 @@ def float_vector(tree: Any) -> tuple[Array, Callable[[Array], Any]]:
     return vector, restore
 
 
-def varying(tree: Any) -> Any:
+def varying(tree: Pytree) -> Pytree:
     """Of every leaf whether it is a floating-point number that iterations change.
 
     The numbers that ``optax.inject_hyperparams`` keeps in its state are not: each would add a multiplier of 1.
@@ -236,10 +238,10 @@ def varying(tree: Any) -> Any:
         (True, False)
     """
 
-    def injected(x: Any) -> bool:
+    def injected(x: object) -> bool:
         return type(x).__name__.startswith("Inject") and hasattr(x, "inner_state")
 
-    def part(x: Any) -> Any:
+    def part(x: Pytree) -> Pytree:
         if not injected(x):
             return bool(jnp.issubdtype(jnp.result_type(x), jnp.floating))
         return jax.tree.map(lambda _: False, x)._replace(inner_state=varying(x.inner_state))

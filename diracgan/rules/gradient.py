@@ -9,16 +9,17 @@ import jax.numpy as jnp
 
 from ..game import Players
 from ..parameters import param
+from ..pytrees import Pytree
 from .per_player import PerPlayerRule, scaled
 from .registry import register_rule
 
 
 class _Gradient(PerPlayerRule):
-    def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
+    def update(self, who: str, z: Pytree, v: Pytree, state: Pytree) -> tuple[Any, Any]:
         """h v."""
         return scaled(getattr(self.rates, who), v), state
 
-    def step_sizes(self, players: Players, memory: Any) -> Players:
+    def step_sizes(self, players: Players, memory: Pytree) -> Players:
         """The learning rates."""
         h = self.rates
         return Players(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from ..game import GameLike, Players
+from ..pytrees import Pytree
 from .base import Rule, chosen, move_both
 from .registry import register_rule
 
@@ -35,7 +36,7 @@ class Implicit(Rule):
         [0.5, 0.5]
     """
 
-    def iterate(self, game: GameLike, players: Players, memory: Any) -> tuple[Players, Any]:
+    def iterate(self, game: GameLike, players: Players, memory: Pytree) -> tuple[Players, Pytree]:
         """Solve w - z - h F(w) = 0 for w."""
         flat, unravel = ravel_pytree(players)
 
@@ -64,7 +65,7 @@ class CompetitiveGradient(Rule):
         ('stable', 0.8944)
     """
 
-    def iterate(self, game: GameLike, players: Players, memory: Any) -> tuple[Players, Any]:
+    def iterate(self, game: GameLike, players: Players, memory: Pytree) -> tuple[Players, Pytree]:
         """Solve (I - h J_off) dz = h F, J_off the Jacobian without its diagonal blocks."""
         flat, unravel = ravel_pytree(players)
         at_rest = jax.tree.map(jnp.zeros_like, players)

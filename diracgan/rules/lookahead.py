@@ -12,6 +12,7 @@ from jax import Array
 from ..errors import InputError, shown
 from ..game import GameLike, Players, WrappedGame
 from ..parameters import param
+from ..pytrees import Pytree
 from .base import Rule, move_both
 from .registry import RULES, register_rule, rule
 
@@ -29,7 +30,7 @@ class Extragradient(Rule):
         0.9014
     """
 
-    def iterate(self, game: GameLike, players: Players, memory: Any) -> tuple[Players, Any]:
+    def iterate(self, game: GameLike, players: Players, memory: Pytree) -> tuple[Players, Pytree]:
         """Two evaluations, one step."""
         ahead = game.project(move_both(players, self.rates, game.velocity(players)))
         return game.apply_step(
@@ -127,15 +128,15 @@ class Lookahead(Rule):
         inner: Any = self.inner
         return dataclasses.replace(inner, lr=self.lr, lr_d=self.lr_d, lr_g=self.lr_g)
 
-    def memory(self, game: GameLike, players: Players) -> Any:
+    def memory(self, game: GameLike, players: Players) -> Pytree:
         """The inner rule's."""
         return self.fast.memory(game, players)
 
-    def iterate(self, game: GameLike, players: Players, memory: Any) -> tuple[Players, Any]:
+    def iterate(self, game: GameLike, players: Players, memory: Pytree) -> tuple[Players, Pytree]:
         """k inner iterations, then back."""
         fast = self.fast
 
-        def once(i: Any, now: tuple[Players, Any]) -> tuple[Players, Any]:
+        def once(i: int | Array, now: tuple[Players, Pytree]) -> tuple[Players, Pytree]:
             return fast.iterate(_Later(game, i * fast.draws), *now)
 
         reached, memory = game.repeat(self.k, once, (players, memory))
@@ -168,7 +169,7 @@ class Lookahead(Rule):
         return self.fast.can_hold
 
     @property
-    def linearises(self) -> Any:
+    def linearises(self) -> bool | Array:
         """As the inner rule."""
         return self.fast.linearises
 
@@ -191,7 +192,7 @@ class Lookahead(Rule):
         """Around the inner rule that has run for long."""
         return dataclasses.replace(self, inner=self.fast.bias_corrected)
 
-    def rest(self, game: GameLike, players: Players) -> Any:
+    def rest(self, game: GameLike, players: Players) -> Pytree:
         """The inner rule's."""
         return self.fast.rest(game, players)
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from ..game import GameLike, Players
 from ..parameters import param
+from ..pytrees import Pytree
 from .base import Rule, move, move_both
 from .per_player import PerPlayerRule
 from .registry import register_rule
@@ -37,16 +38,16 @@ class HeavyBall(PerPlayerRule):
     alternating: bool = param(False, "players take turns, the generator seeing the new critic")
     n_critic: int = param(1, "critic steps in one iteration, when alternating", low=1, high=10_000)
 
-    def init_player(self, z: Any) -> Any:
+    def init_player(self, z: Pytree) -> Pytree:
         """The last displacement, 0."""
         return jax.tree.map(jnp.zeros_like, z)
 
-    def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
+    def update(self, who: str, z: Pytree, v: Pytree, state: Pytree) -> tuple[Any, Any]:
         """h v + beta u."""
         h = getattr(self.rates, who)
         return jax.tree.map(lambda b, u: h * b + self.beta * u, v, state), state
 
-    def after_projection(self, state: Any, before: Any, after: Any) -> Any:
+    def after_projection(self, state: Pytree, before: Pytree, after: Pytree) -> Pytree:
         """The displacement, projection included."""
         return move(after, -1.0, before)
 

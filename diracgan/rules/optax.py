@@ -6,18 +6,23 @@ import dataclasses
 import functools
 import importlib.util
 import inspect
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from ..errors import InputError, shown
 from ..game import GameLike, Players
 from ..parameters import check, param
+from ..pytrees import Pytree
 from ..tracing.switching import evaluate
 from .base import Rule, variation
 from .per_player import CRITIC, GENERATOR, Memory, PerPlayerRule
+
+if TYPE_CHECKING:
+    import optax
 
 _LONG = 2**30  # updates after which a bias correction or a schedule is over
 _SETTLING = 200_000
@@ -26,7 +31,7 @@ _SETTLING = 200_000
 class OptaxRule(PerPlayerRule):
     """Each player moved by an optax transformation of its own, which :meth:`transformation` gives."""
 
-    def transformation(self, who: str) -> Any:
+    def transformation(self, who: str) -> optax.GradientTransformation:
         """The player's :class:`optax.GradientTransformation`, learning rate included."""
         raise NotImplementedError
 
@@ -38,7 +43,7 @@ class OptaxRule(PerPlayerRule):
             theta=self.transformation(GENERATOR).init(players.theta),
         )
 
-    def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
+    def update(self, who: str, z: Pytree, v: Pytree, state: Pytree) -> tuple[Any, Any]:
         """The transformation's update of the gradient -v."""
         return _updates(self.transformation(who), z, v, state)
 
@@ -61,7 +66,7 @@ class OptaxRule(PerPlayerRule):
         return variation(self, _LinearAtRest)
 
     @property
-    def linearises(self) -> Any:
+    def linearises(self) -> bool | Array:
         """Where tiny gradients move each player as the transformation's derivative says."""
         return self.why_not_linearisable() is None
 
@@ -84,7 +89,7 @@ class OptaxRule(PerPlayerRule):
 class _LinearAtRest:
     """The map with the derivative that the transformations have at rest, and none of their curvature."""
 
-    def update(self: Any, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
+    def update(self: Any, who: str, z: Pytree, v: Pytree, state: Pytree) -> tuple[Any, Any]:
         return _linear_updates(self.transformation(who), z, v, state)
 
 
@@ -105,7 +110,7 @@ class Optax(OptaxRule):
     critic_opt: Any = dataclasses.field(default=None, kw_only=True, metadata={"static": True})
     generator_opt: Any = dataclasses.field(default=None, kw_only=True, metadata={"static": True})
 
-    def transformation(self, who: str) -> Any:
+    def transformation(self, who: str) -> optax.GradientTransformation:
         """As it was given."""
         return self.critic_opt if who == CRITIC else self.generator_opt
 
@@ -178,7 +183,7 @@ class NamedOptax(OptaxRule):
 
     optimiser: ClassVar[str] = ""
 
-    def transformation(self, who: str) -> Any:
+    def transformation(self, who: str) -> optax.GradientTransformation:
         """``optax.NAME`` with these numbers."""
         return self._made(getattr(self.rates, who))
 
@@ -189,7 +194,7 @@ class NamedOptax(OptaxRule):
         """Pickled by the optimiser's name, since no module holds its class."""
         return _of_optax, (self.optimiser, {f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
 
-    def _made(self, rate: Any) -> Any:
+    def _made(self, rate: Any) -> optax.GradientTransformation:
         import optax
 
         own = {n: getattr(self, n) for n in _numbers(self.optimiser) or ()}
@@ -256,16 +261,18 @@ def _numbers(name: str) -> dict[str, Any] | None:
     return {n: p.default for n, p in taken.items() if isinstance(p.default, int | float)}
 
 
-def _updates(opt: Any, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
+def _updates(opt: optax.GradientTransformation, z: Pytree, v: Pytree, state: Pytree) -> tuple[Any, Any]:
     return opt.update(jax.tree.map(jnp.negative, v), state, z)
 
 
-def _linear_updates(opt: Any, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
+def _linear_updates(
+    opt: optax.GradientTransformation, z: Pytree, v: Pytree, state: Pytree
+) -> tuple[Any, Any]:
     """The updates to first order in the gradient and in the state's distance from rest."""
     still = jax.tree.map(jnp.zeros_like, v)
     rest = _state_at_rest(opt, z, state)
 
-    def update(v: Any, floats: list[Any]) -> tuple[Any, list[Any]]:
+    def update(v: Pytree, floats: list[Any]) -> tuple[Any, list[Any]]:
         # interpreted, so that a root at 0 has the derivative 0 that its product with a vanishing mean needs
         step, new = evaluate(lambda v, x: _updates(opt, z, v, _with_floats(state, x)), (v, floats))[0]
         return step, _floats(new)
@@ -276,16 +283,16 @@ def _linear_updates(opt: Any, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
     return jax.tree.map(jnp.add, step, dstep), _with_floats(counted, jax.tree.map(jnp.add, new, dnew))
 
 
-def _state_at_rest(opt: Any, z: Any, state: Any) -> Any:
+def _state_at_rest(opt: optax.GradientTransformation, z: Pytree, state: Pytree) -> Pytree:
     """The state after many updates with the gradient 0."""
     z = jax.lax.stop_gradient(z)
     state = jax.lax.stop_gradient(_with_floats(state, _floats(opt.init(z))))
     still = jax.tree.map(jnp.zeros_like, z)
 
-    def long(path: Any, x: Any) -> Any:
+    def long(path: tuple[Any, ...], x: Pytree) -> Pytree:
         return jnp.full_like(x, _LONG) if _is_count(path) and not _is_float(x) else x
 
-    def moving(state: tuple[Any, Any, Any]) -> Any:
+    def moving(state: tuple[Any, Any, Any]) -> Array:
         return state[1] & (state[2] < _SETTLING)
 
     def once(state: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
@@ -298,7 +305,7 @@ def _state_at_rest(opt: Any, z: Any, state: Any) -> Any:
     return jax.lax.while_loop(moving, once, (state, jnp.array(True), jnp.int32(0)))[0]
 
 
-def _is_steady(opt: Any) -> bool:
+def _is_steady(opt: optax.GradientTransformation) -> bool:
     """Whether no counter but ``count``, which bias corrections and schedules read, goes on for ever."""
     with jax.enable_x64(True):
         z = jnp.zeros(2)
@@ -311,7 +318,7 @@ def _is_steady(opt: Any) -> bool:
     return True
 
 
-def _is_smooth(opt: Any) -> bool:
+def _is_smooth(opt: optax.GradientTransformation) -> bool:
     """Whether three updates with gradients far below any eps are what the linearisation says."""
     with jax.enable_x64(True):
         z = jnp.array([0.3, -0.7, 0.2])
@@ -326,18 +333,18 @@ def _is_smooth(opt: Any) -> bool:
     return True
 
 
-def _is_count(path: Any) -> bool:
+def _is_count(path: tuple[Any, ...]) -> bool:
     return bool(path) and getattr(path[-1], "name", None) == "count"
 
 
-def _is_float(x: Any) -> bool:
+def _is_float(x: object) -> bool:
     return jnp.issubdtype(jnp.result_type(x), jnp.floating)
 
 
-def _floats(tree: Any) -> list[Any]:
+def _floats(tree: Pytree) -> list[Any]:
     return [x for x in jax.tree.leaves(tree) if _is_float(x)]
 
 
-def _with_floats(tree: Any, floats: list[Any]) -> Any:
+def _with_floats(tree: Pytree, floats: list[Any]) -> Pytree:
     given = iter(floats)
     return jax.tree.map(lambda x: next(given) if _is_float(x) else x, tree)

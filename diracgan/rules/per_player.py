@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
 from ..errors import InputError
 from ..game import GameLike, Players
 from ..parameters import param
+from ..pytrees import Pytree
 from .base import Rule, chosen, move
 
 CRITIC, GENERATOR = "phi", "theta"
@@ -29,9 +31,9 @@ class Memory(NamedTuple):
         critic_steps: critic steps so far, modulo ``lazy``; () when the penalties act on every step.
     """
 
-    phi: Any
-    theta: Any
-    critic_steps: Any
+    phi: Pytree
+    theta: Pytree
+    critic_steps: Pytree
 
 
 class PerPlayerRule(Rule):
@@ -70,11 +72,11 @@ class PerPlayerRule(Rule):
         """Each player has a memory of its own, which can wait with it."""
         return True
 
-    def init_player(self, z: Any) -> Any:
+    def init_player(self, z: Pytree) -> Pytree:
         """What one player's optimiser remembers before its first step; () by default."""
         return ()
 
-    def update(self, who: str, z: Any, v: Any, state: Any) -> tuple[Any, Any]:
+    def update(self, who: str, z: Pytree, v: Pytree, state: Pytree) -> tuple[Any, Any]:
         """One player's step along its velocity.
 
         Args:
@@ -88,7 +90,7 @@ class PerPlayerRule(Rule):
         """
         raise NotImplementedError
 
-    def after_projection(self, state: Any, before: Any, after: Any) -> Any:
+    def after_projection(self, state: Pytree, before: Pytree, after: Pytree) -> Pytree:
         """The optimiser's memory once the player, projected, has moved from ``before`` to ``after``."""
         return state
 
@@ -120,7 +122,7 @@ class PerPlayerRule(Rule):
     def _is_lazy(self) -> bool:
         return self.lazy is not None and self.lazy > 1
 
-    def _penalty(self, memory: Memory) -> Any:
+    def _penalty(self, memory: Memory) -> Array | float:
         return jnp.where(memory.critic_steps == 0, float(self.lazy or 1), 0.0) if self._is_lazy else 1.0
 
     def _counted(self, memory: Memory) -> Memory:
@@ -129,7 +131,7 @@ class PerPlayerRule(Rule):
         return memory._replace(critic_steps=(memory.critic_steps + 1) % self.lazy)
 
     def _critic(self, game: GameLike, players: Players, memory: Memory) -> tuple[Players, Memory]:
-        def once(draw: Any, now: tuple[Players, Memory]) -> tuple[Players, Memory]:
+        def once(draw: int | Array, now: tuple[Players, Memory]) -> tuple[Players, Memory]:
             players, memory = now
             v = game.velocity(players, draw=draw, penalty=self._penalty(memory))
             return self._move(game, (CRITIC,), players, v, self._counted(memory), draw)
@@ -143,7 +145,13 @@ class PerPlayerRule(Rule):
         return self._move(game, (GENERATOR,), players, v, memory, self.n_critic)
 
     def _move(
-        self, game: GameLike, who: tuple[str, ...], players: Players, v: Players, memory: Memory, draw: Any
+        self,
+        game: GameLike,
+        who: tuple[str, ...],
+        players: Players,
+        v: Players,
+        memory: Memory,
+        draw: int | Array,
     ) -> tuple[Players, Memory]:
         there, state = players._asdict(), {}
         for n in who:
@@ -159,6 +167,6 @@ class PerPlayerRule(Rule):
         return after, memory._replace(**kept)
 
 
-def scaled(h: Any, v: Any) -> Any:
+def scaled(h: Pytree, v: Pytree) -> Pytree:
     """h v on any pytree."""
     return jax.tree.map(lambda b: h * b, v)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 
 from ..game import GameLike, Players
+from ..pytrees import Pytree
 from .base import Rule, move_both
 from .registry import register_rule
 
@@ -24,7 +23,7 @@ class RK2(Rule):
         'stable'
     """
 
-    def iterate(self, game: GameLike, players: Players, memory: Any) -> tuple[Players, Any]:
+    def iterate(self, game: GameLike, players: Players, memory: Pytree) -> tuple[Players, Pytree]:
         """Two stages."""
         k1 = game.velocity(players)
         k2 = game.velocity(move_both(players, self.rates, k1))
@@ -45,7 +44,7 @@ class RK4(Rule):
         'stable'
     """
 
-    def iterate(self, game: GameLike, players: Players, memory: Any) -> tuple[Players, Any]:
+    def iterate(self, game: GameLike, players: Players, memory: Pytree) -> tuple[Players, Pytree]:
         """Four stages."""
         half = Players(*(0.5 * h for h in self.rates))
         k1 = game.velocity(players)

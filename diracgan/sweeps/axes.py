@@ -12,7 +12,7 @@ import numpy as np
 from ..analysis.linear.parameter_handle import ParameterHandle, parameter_handle, settable
 from ..analysis.linear.settings import LinearSettings
 from ..errors import InputError, integer, number, unknown
-from ..parameters import parameters
+from ..parameters import Parameter, parameters
 from ..variants import modifiers
 
 _START = re.compile(r"(phi0|theta0|x0)(?:\[(\d+)\]|\.(\d+))?")
@@ -94,7 +94,7 @@ def axis(name: str, draft: PointSetup, names: Sequence[str], followed: bool) -> 
     return _of_setup(name, draft, names, followed)
 
 
-def _dimension(value: Any) -> int:
+def _dimension(value: object) -> int:
     return integer("dim", value, low=1, high=_MOST_DIMENSIONS)
 
 
@@ -115,7 +115,7 @@ def _of_start(
             f"{which} has {dim} components; allowed: {choices}{', ...' if dim > 4 else ''}, or dim = 1"
         )
 
-    def turn(d: PointSetup, value: Any) -> PointSetup:
+    def turn(d: PointSetup, value: object) -> PointSetup:
         value = np.atleast_1d(np.asarray(value, float))
         x = np.array(np.broadcast_to(getattr(d, field), (len(value), dim)))
         x[:, slice(None) if k is None else k] = value[:, None] if k is None else value
@@ -133,10 +133,10 @@ def _of_setup(name: str, draft: PointSetup, names: Sequence[str], followed: bool
     of_flow = found.owner == "flow"
     loop = found.is_integer or (followed and of_flow)
 
-    def turn(d: PointSetup, value: Any) -> PointSetup:
+    def turn(d: PointSetup, value: object) -> PointSetup:
         return dataclasses.replace(d, setup=found.set(d.setup, value))
 
-    def check(value: Any) -> Any:
+    def check(value: object) -> object:
         checked = dataclasses.replace(found.domain, name=name).check(value)
         turn(draft, checked)  # a loss may refuse what its domain allows
         return checked
@@ -184,10 +184,14 @@ def _of_structure(name: str, draft: PointSetup) -> Axis | None:
         if domain is not None and domain.kind in ("flag", "choice"):
             flag = domain.kind == "flag"
 
-            def turn(d: PointSetup, value: Any, change: Any = change) -> PointSetup:
+            def turn(
+                d: PointSetup,
+                value: object,
+                change: Callable[[LinearSettings, object], LinearSettings] = change,
+            ) -> PointSetup:
                 return dataclasses.replace(d, setup=change(d.setup, value))
 
-            def check(value: Any, domain: Any = domain, flag: bool = flag) -> Any:
+            def check(value: object, domain: Parameter = domain, flag: bool = flag) -> object:
                 return domain.check(bool(value) if flag and value in (0.0, 1.0) else value)
 
             return Axis(name, domain.help, True, turn, check, words=not flag)

@@ -202,7 +202,7 @@ def _result(future: Any) -> Answers | None:
         raise InputError(f"the scheduler is gone ({one_line(error)}); finished chunks are kept") from error
 
 
-def _unreachable(address: Any, reason: str) -> InputError:
+def _unreachable(address: object, reason: str) -> InputError:
     return InputError(f"scheduler {as_text(address)!r}: {reason}; allowed: tcp://HOST:PORT of a running one")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ MOST_VALUES = 10_000_000
 ALLOWED = "LOW:HIGH:COUNT, log:LOW:HIGH:COUNT, or values separated by commas"
 
 
-def grid(name: str, given: Any) -> np.ndarray:
+def grid(name: str, given: object) -> np.ndarray:
     """The values of the axis ``name``: float64, or words where they are not numbers; all different, at least one.
 
     Args:
@@ -58,7 +57,7 @@ def grids(words: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def named(over: Any) -> dict[str, np.ndarray]:
+def named(over: object) -> dict[str, np.ndarray]:
     """The axes of ``over`` by name, each checked by :func:`grid`.
 
     Raises:
@@ -73,7 +72,7 @@ def named(over: Any) -> dict[str, np.ndarray]:
     return {str(n).strip().replace("-", "_"): grid(str(n), g) for n, g in over.items()}
 
 
-def _from_values(name: str, given: Any) -> np.ndarray:
+def _from_values(name: str, given: object) -> np.ndarray:
     try:
         values = np.atleast_1d(np.asarray(given))
     except ValueError:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from numpy.typing import ArrayLike
 
 from ..analysis.kinds import OUTCOMES, Outcome
 from ..errors import InputError
@@ -93,22 +95,22 @@ class Tail:
     discrete: bool
     xp: Any = np
 
-    def _sizes(self, player: str = "") -> Any:
+    def _sizes(self, player: str = "") -> Array | np.ndarray:
         both = {"phi": [self.phi], "theta": [self.theta]}.get(player, [self.phi, self.theta])
         with np.errstate(over="ignore"):
             return self.xp.sqrt(sum(self.xp.einsum("nkd,nkd->nk", x, x) for x in both))
 
-    def radius(self, player: str = "") -> Any:
+    def radius(self, player: str = "") -> Array | np.ndarray:
         """The largest r, |phi| or |theta - x0| in the tail; infinite where the run diverged, NaN where it failed."""
         xp, largest = self.xp, self._sizes(player)[:, self.rows.tail].max(axis=1)
         return xp.where(self.status == 0, largest, xp.where(self.status == 1, np.inf, np.nan))
 
-    def middle(self, player: str) -> Any:
+    def middle(self, player: str) -> Array | np.ndarray:
         """Half-way between the extremes of a player's first component in the last window; NaN where the run failed."""
         x = getattr(self, player)[:, self.rows.windows[2], 0]
         return self.xp.where(self.status == 0, (x.max(axis=1) + x.min(axis=1)) / 2, np.nan)
 
-    def _watched(self) -> Any:
+    def _watched(self) -> Array | np.ndarray:
         """Of every run the component that swings most, less its middle, in the tail: (N, k)."""
         xp = self.xp
         z = xp.concatenate([self.phi, self.theta], axis=2)[:, self.rows.tail]
@@ -116,7 +118,7 @@ class Tail:
         x = xp.take_along_axis(z, which[:, None, None], axis=2)[:, :, 0]
         return x - (x.max(axis=1, keepdims=True) + x.min(axis=1, keepdims=True)) / 2
 
-    def period(self) -> Any:
+    def period(self) -> Array | np.ndarray:
         """The mean time between upward crossings of its middle by what swings most; NaN with fewer than two of them."""
         xp, s = self.xp, self._watched()
         size = xp.abs(s).max(axis=1)
@@ -127,7 +129,7 @@ class Tail:
         span = xp.where(seen, self._crossing(s, last) - self._crossing(s, first), np.nan)
         return span / xp.maximum(count - 1, 1)
 
-    def _crossing(self, s: Any, k: Any) -> Any:
+    def _crossing(self, s: Array | np.ndarray, k: Array | np.ndarray) -> Array | np.ndarray:
         """When ``s`` crosses 0 after row ``k``: on the cubic through the four rows around it."""
         xp, at = self.xp, self.xp.clip(k, 1, s.shape[1] - 3)
         a, b, c, d = (xp.take_along_axis(s, (at + i)[:, None], axis=1)[:, 0] for i in (-1, 0, 1, 2))
@@ -141,7 +143,7 @@ class Tail:
         step = self.rows.times[1] - self.rows.times[0]
         return xp.asarray(self.rows.times)[at] + u * step
 
-    def limit(self, ball: float, escape: float) -> Any:
+    def limit(self, ball: float, escape: float) -> Array | np.ndarray:
         """Where every run is going, as indices into :data:`~diracgan.analysis.kinds.OUTCOMES`.
 
         The largest r in windows at times t, 2t and 4t is extrapolated by Aitken's rule: what falls like a power of time
@@ -160,7 +162,7 @@ class Tail:
             bounded = xp.maximum(xp.abs(before), xp.abs(after)) <= 0.5 * c
         code = xp.full(len(r), Outcome.UNDECIDED.number, np.int8)
 
-        def name(where: Any, what: Outcome) -> None:
+        def name(where: Array | np.ndarray, what: Outcome) -> None:
             nonlocal code
             code = xp.where(where, np.int8(what.number), code)
 
@@ -175,7 +177,7 @@ class Tail:
         name(self.status > 1, Outcome.UNDECIDED)
         return code
 
-    def _held(self) -> Any:
+    def _held(self) -> Array | np.ndarray:
         """Whether an area l = |phi ^ (theta - x0)| > 0 that does not shrink keeps a run away: r^2 >= 2 l."""
         if self.phi.shape[2] == 1:
             return self.xp.zeros(len(self.phi), bool)
@@ -185,14 +187,14 @@ class Tail:
             least = last.min(axis=1)
             return (least >= (1 - _KEPT) * first.max(axis=1)) & (least > 1e-9 * size**2)
 
-    def _areas(self, window: np.ndarray) -> Any:
+    def _areas(self, window: np.ndarray) -> Array | np.ndarray:
         """|phi ^ (theta - x0)| in a window, (N, rows)."""
         phi, theta = self.phi[:, window], self.theta[:, window]
         xp = self.xp
         pp, tt, pt = (xp.einsum("nkd,nkd->nk", a, b) for a, b in ((phi, phi), (theta, theta), (phi, theta)))
         return xp.sqrt(xp.maximum(pp * tt - pt**2, 0.0))
 
-    def _peak(self, r: Any) -> Any:
+    def _peak(self, r: Array | np.ndarray) -> Array | np.ndarray:
         """The largest r in a window; of a flow, on the parabola through the three rows around it."""
         xp = self.xp
         k = xp.clip(xp.argmax(r, axis=1), 1, r.shape[1] - 2)
@@ -247,12 +249,19 @@ class Tail:
         return found
 
 
-def tail(rows: Rows, phi: Any, theta: Any, x0: np.ndarray, status: Any, discrete: bool) -> Tail:
+def tail(
+    rows: Rows,
+    phi: Array | np.ndarray,
+    theta: Array | np.ndarray,
+    x0: np.ndarray,
+    status: Array | np.ndarray,
+    discrete: bool,
+) -> Tail:
     """The tail of an ensemble's rows, in NumPy's arrays or in JAX's, as they are."""
     xp = jnp if isinstance(phi, jax.Array) else np
     return Tail(rows, phi.astype(float), theta.astype(float) - x0, status, discrete, xp)
 
 
-def words(code: Any) -> np.ndarray:
+def words(code: ArrayLike) -> np.ndarray:
     """The words of :data:`~diracgan.analysis.kinds.OUTCOMES` that numbers stand for."""
     return np.array((*OUTCOMES, ""))[np.asarray(code, int)]

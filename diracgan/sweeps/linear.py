@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from numpy.typing import ArrayLike
 
 from ..analysis.linear.decision import decide, leading_frequency
 from ..analysis.linear.probing import HostProbe, host_probe, probe, without
@@ -80,7 +81,7 @@ def part(around: LinearSettings, i: int) -> LinearSettings:
         'ns + r1=0.2'
     """
 
-    def one(x: Any) -> Any:
+    def one(x: ArrayLike) -> ArrayLike:
         return float(np.asarray(x)[i]) if np.ndim(x) else x
 
     def row(x: np.ndarray) -> np.ndarray:
@@ -158,7 +159,7 @@ def _numbers(
 ) -> tuple[DiracSystem, Rule | None, np.ndarray]:
     """The numbers of the points ``index``, whose shape is in front of theirs."""
 
-    def spread(x: Any) -> np.ndarray:
+    def spread(x: ArrayLike) -> np.ndarray:
         x = np.asarray(x, float)
         return x[index] if x.ndim else np.broadcast_to(x, index.shape)
 
@@ -181,7 +182,7 @@ def _look_at(system: DiracSystem, rule: Rule | None, at: Array) -> tuple[derivat
 
 
 @functools.cache
-def _compiled() -> Any:
+def _compiled() -> Callable[[str], Callable[..., tuple[derivative.Derivative, Array]]]:
     from ..ensemble.blocks import compiled
 
     return compiled(_look_at, static=0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -18,22 +18,21 @@ from ..dynamics.starts import starts
 from ..errors import InputError, mapping
 from ..files import path_of
 from ..game import Players
+from ..lazy import module_on_use
 from ..parameters import parameters
 from ..rules import Rule
 from ..variants import Variant, check_variant
 from .axes import components
-from .executors import choose_executor
+from .executors import Executor, choose_executor
 from .linear import linear
 from .settings import RunOptions, RunSettings, run_settings
 from .specification import Specification, Start
 from .sweep import computed, planned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     import xarray as xr
-
-    from .executors import Executor
+else:
+    xr = module_on_use("xarray")
 
 
 class MapOptions(RunOptions, total=False):
@@ -63,7 +62,7 @@ def basins(
     over: Mapping[str, Any] | None = None,
     *,
     rule: Rule | None = None,
-    out: Any = None,
+    out: str | os.PathLike[str] | None = None,
     **rest: Unpack[MapOptions],
 ) -> xr.Dataset:
     """Which limit each start reaches, as seen until the end of the run.
@@ -96,7 +95,7 @@ def stability(
     over: Mapping[str, Any] | None = None,
     *,
     rule: Rule | None = None,
-    out: Any = None,
+    out: str | os.PathLike[str] | None = None,
     **rest: Unpack[MapOptions],
 ) -> xr.Dataset:
     """Where the equilibrium is stable in a plane of two parameters, with the exact threshold.
@@ -140,7 +139,7 @@ def bifurcation(
     over: Mapping[str, Any] | None = None,
     *,
     rule: Rule | None = None,
-    out: Any = None,
+    out: str | os.PathLike[str] | None = None,
     **rest: Unpack[MapOptions],
 ) -> xr.Dataset:
     """The limit set against one parameter: an orbit diagram.
@@ -167,8 +166,6 @@ def bifurcation(
     """
     if not over:
         over = {"lr": "0.01:2:400"} if rule is not None else _weight(variant, 401)
-    import xarray as xr
-
     wanted = ["orbit", "limit", "margin", "status"]
     asked = _asked("bifurcation", variant, rule, rest)
     specification, values, found = _map(asked, over, 1, wanted, out)
@@ -252,7 +249,11 @@ def _asked(kind: str, variant: Variant, rule: Rule | None, rest: MapOptions) -> 
 
 
 def _map(
-    asked: _Asked, over: Mapping[str, Any], axes: int, wanted: list[str], out: Any = None
+    asked: _Asked,
+    over: Mapping[str, Any],
+    axes: int,
+    wanted: list[str],
+    out: str | os.PathLike[str] | None = None,
 ) -> tuple[Specification, dict[str, np.ndarray], xr.Dataset]:
     """Its question, the values of its axes and its dataset; in d = 1 where nothing says otherwise."""
     kind, start = asked.kind, asked.start
@@ -278,7 +279,9 @@ def _map(
 # ---------------------------------------------------------------- thresholds
 
 
-def threshold(specification: Specification, values: Mapping[str, np.ndarray], found: Any) -> np.ndarray:
+def threshold(
+    specification: Specification, values: Mapping[str, np.ndarray], found: xr.Dataset
+) -> np.ndarray:
     """Where the linear stability changes between points of a grid, each change followed to rounding.
 
     Args:

@@ -11,13 +11,14 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax import Array
 
 from .. import dirac
 from ..dynamics.starts import starts
 from ..errors import InputError
 from ..game import Players
 from ..parameters import Parametric, plain
-from ..rules import Rule, init, step
+from ..rules import Rule, State, init, step
 from ..tracing.jaxpr import listing
 from ..variants import Variant
 from . import quantities as what
@@ -89,7 +90,7 @@ def definition(variant: Variant, rule: Rule | None) -> str:
     with jax.enable_x64(True):
         v, r, x0, z = dirac.cast((variant, rule, np.zeros(2), Players(np.ones(2), np.ones(2))), np.float64)
 
-        def moved(v: Any, r: Any, x0: Any, z: Any) -> Any:
+        def moved(v: Variant, r: Rule | None, x0: Array, z: Players) -> Players | State:
             game = dirac.game(v, x0)
             return game.motion(z) if r is None else step(r, game, init(r, game, z))
 

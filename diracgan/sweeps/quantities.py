@@ -10,12 +10,14 @@ from typing import Any, SupportsFloat, TypeAlias, cast
 
 import jax
 import numpy as np
+from jax import Array
 
 from ..analysis.kinds import Kind
 from ..analysis.linear.settings import LinearSettings
 from ..analysis.thresholds.weight_averaging import flow_gain, gain
 from ..analysis.verdict.verdict import verdict
 from ..ensemble.api import ensemble
+from ..ensemble.blocks import Device
 from ..errors import InputError, as_text, one_line, unknown
 from ..registry import import_source, source_and_rest
 from ..rules import Rule
@@ -168,7 +170,7 @@ class Stopped(Exception):
 def measure(
     case: PointBatch,
     wanted: Sequence[Quantity],
-    device: Any = None,
+    device: Device | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> dict[str, np.ndarray]:
     """Every quantity at every point.
@@ -223,12 +225,14 @@ def _linear(case: PointBatch, names: Sequence[str]) -> dict[str, np.ndarray]:
     if "ema_gain" in names:
         with np.errstate(invalid="ignore"):
             found["ema_gain"] = (
-                flow_gain(case.settings.ema_tau, angle) if rule is None else gain(decay, angle)
+                flow_gain(case.settings.ema_tau, angle)
+                if rule is None
+                else gain(np.asarray(decay, float), angle)
             )
     return {n: found[n] for n in names}
 
 
-def _follow(case: PointBatch, save: Any, device: Any, arrays: str = "numpy") -> dict[str, Any]:
+def _follow(case: PointBatch, save: Any, device: Device | None, arrays: str = "numpy") -> dict[str, Any]:
     """The ensemble of a case on one core (or accelerator), so that its numbers do not depend on how many there are."""
     s, c = case.setup, case.settings
     rates = {} if s.rule is not None else {"rate_d": float(s.rates.phi), "rate_g": float(s.rates.theta)}
@@ -250,7 +254,7 @@ def _follow(case: PointBatch, save: Any, device: Any, arrays: str = "numpy") -> 
     return {str(n): x.data for n, x in made.data_vars.items()}
 
 
-def _whole(case: PointBatch, names: Sequence[str], device: Any) -> dict[str, np.ndarray]:
+def _whole(case: PointBatch, names: Sequence[str], device: Device | None) -> dict[str, np.ndarray]:
     watched = [n for n in names if n != "final_radius"]
     e = _follow(case, watched or "final", device)
     found = {n: np.asarray(e[n], float) for n in watched}
@@ -263,7 +267,7 @@ def _whole(case: PointBatch, names: Sequence[str], device: Any) -> dict[str, np.
     return found
 
 
-def _tail(case: PointBatch, names: Sequence[str], device: Any) -> dict[str, np.ndarray]:
+def _tail(case: PointBatch, names: Sequence[str], device: Device | None) -> dict[str, np.ndarray]:
     c, discrete = case.settings, case.setup.rule is not None
     rows = limit_sets.rows(c.end, None if discrete else c.flow.get("dt"), bool(c.flow.get("adaptive")))
     there = device is not None and device.platform != "cpu"
@@ -276,7 +280,7 @@ def _tail(case: PointBatch, names: Sequence[str], device: Any) -> dict[str, np.n
 
 def _judged(seen: limit_sets.Tail, c: RunSettings, names: Sequence[str]) -> dict[str, Any]:
     """The quantities of a tail."""
-    makers: dict[str, Callable[[], np.ndarray]] = {
+    makers: dict[str, Callable[[], Array | np.ndarray]] = {
         "limit_radius": seen.radius,
         "radius_phi": lambda: seen.radius("phi"),
         "radius_theta": lambda: seen.radius("theta"),

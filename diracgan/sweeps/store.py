@@ -26,11 +26,14 @@ import numpy as np
 
 from ..errors import InputError, OccupiedError, one_line
 from ..files import destination, path_of, zarr_attributes
+from ..lazy import module_on_use
 from ..locks import locked_output
 from ..memory import check_memory
 
 if TYPE_CHECKING:
     import xarray as xr
+else:
+    xr = module_on_use("xarray")
 
 SCHEMA = "diracgan.sweep/1"
 _A_BEGINNING_TAKES_S = 60.0
@@ -144,8 +147,6 @@ class MemorySink:
 
     def dataset(self) -> xr.Dataset:
         """The dataset."""
-        import xarray as xr
-
         dims = tuple(self.layout.axes)
         data = {
             n: ((*dims, *(e for e, _ in f.extra)), self.arrays[n], f.attrs)
@@ -308,8 +309,6 @@ def sink(path: str | os.PathLike[str] | None, layout: GridLayout) -> Iterator[Si
 
 def opened(path: str | os.PathLike[str]) -> xr.Dataset:
     """A sweep's store as an :class:`xarray.Dataset`; chunks are read when their values are used."""
-    import xarray as xr
-
     with _whole(os.fspath(path)):
         return xr.open_zarr(path, chunks=None, consolidated=False)
 

@@ -19,6 +19,7 @@ from ..ensemble.blocks import DeviceChoice
 from ..ensemble.fixed_steps import engine
 from ..errors import InputError, callback, integer
 from ..game import Players
+from ..lazy import module_on_use
 from ..progress import progress as bar
 from ..rules import Rule
 from ..variants import Variant
@@ -34,6 +35,8 @@ from .store import SCHEMA, GridLayout, StoredVariable, sink
 
 if TYPE_CHECKING:
     import xarray as xr
+else:
+    xr = module_on_use("xarray")
 
 _POINTS = {LINEAR: 65_536, POINT: 8}
 _PROMISE = "bit for bit by the same engine on the same kind of machine; another engine or processor rounds differently"

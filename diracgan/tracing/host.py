@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..parameters import is_traced
+from ..pytrees import Pytree
 from .scalar_program import NotScalarizable, Program, trace
 
 R = TypeVar("R")
@@ -90,7 +91,7 @@ class AtOnce(Generic[R]):
         return self.compiled(*args)
 
 
-def _filled_in(program: Program, found: list[Any]) -> Any:
+def _filled_in(program: Program, found: list[Any]) -> Pytree:
     """The result of a program, as its function returns it."""
     types = iter(program.outputs)
     leaves = [_filled(leaf, [next(types).dtype for _ in range(leaf.size)]) for leaf in program.leaves(found)]
@@ -120,7 +121,7 @@ def at_once(
     return lambda fn: AtOnce(fn, quick or (fn,), mends)
 
 
-def by_program(fn: Callable[..., Any], *args: Any) -> Any:
+def by_program(fn: Callable[..., R], *args: Pytree) -> R:
     """``fn(*args)`` for traced arguments: where it has long sums, through its scalar program.
 
     Every sum is then one operation on all its rows, and what several sums share is computed once. XLA would run each as
@@ -144,7 +145,7 @@ def by_program(fn: Callable[..., Any], *args: Any) -> Any:
     return jax.tree.unflatten(program.tree, leaves)
 
 
-def along(fn: Callable[..., Any], fixed: Any, *moving: np.ndarray) -> list[np.ndarray] | None:
+def along(fn: Callable[..., Any], fixed: Pytree, *moving: np.ndarray) -> list[np.ndarray] | None:
     """A function of one state at many states, (P, n) each; None where it has no scalar program.
 
     Args:
@@ -162,7 +163,7 @@ def along(fn: Callable[..., Any], fixed: Any, *moving: np.ndarray) -> list[np.nd
     return _at_rows(program, [*scalars(numbers(fixed)), *columns], moving[-1].shape[:1])
 
 
-def in_rows(program: Program, given: Any, *moving: np.ndarray) -> list[np.ndarray]:
+def in_rows(program: Program, given: Pytree, *moving: np.ndarray) -> list[np.ndarray]:
     """The program of a function of (given, a state, ...) for each of N givens, at P states each.
 
     Args:

@@ -17,7 +17,10 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, primitives
+from jax import Array
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Primitive, primitives
+
+from ..pytrees import Pytree
 
 Value = TypeVar("Value")
 
@@ -146,7 +149,7 @@ class Operation:
     equation: Any = dataclasses.field(repr=False)
 
     @property
-    def primitive(self) -> Any:
+    def primitive(self) -> Primitive:
         """What :func:`bind` applies."""
         return self.equation.primitive
 
@@ -241,13 +244,13 @@ def interpret(
     return [value_of(a) for a in function.outputs]
 
 
-def bind(primitive: Any, settings: Mapping[str, Any], values: Sequence[Any]) -> list[Any]:
+def bind(primitive: Primitive, settings: Mapping[str, Any], values: Sequence[Any]) -> list[Any]:
     """The results of a primitive by JAX."""
     out = primitive.bind(*values, **primitive.get_bind_params(dict(settings)))
     return list(out) if primitive.multiple_results else [out]
 
 
-def primitive(name: str) -> Any:
+def primitive(name: str) -> Primitive:
     """JAX's primitive of that name, for :func:`bind`."""
     return getattr(primitives, f"{name}_p")
 
@@ -325,7 +328,7 @@ def _searched(function: TracedFunction) -> TracedFunction:
         return function
     to_the_right = _goes_right(function)
 
-    def count(table: Any, value: Any) -> Any:
+    def count(table: Array, value: Array) -> Array:
         column = value[..., None]
         return jnp.sum(column >= table if to_the_right else column > table, axis=-1, dtype=found.dtype)
 
@@ -377,7 +380,7 @@ class _Jax010:
             return Branches(tuple(map(_function, p["branches"])))
         return None
 
-    def called(self, equation: Any) -> Any:
+    def called(self, equation: Any) -> Jaxpr | ClosedJaxpr | None:
         """The program of a call."""
         return next((p for p in equation.params.values() if isinstance(p, (Jaxpr, ClosedJaxpr))), None)
 
@@ -391,11 +394,11 @@ class _Jax011(_Jax010):
 
     calls = _Jax010.calls | {"eval_jaxpr", "call_hi_primitive"}
 
-    def called(self, equation: Any) -> Any:
+    def called(self, equation: Any) -> Jaxpr | ClosedJaxpr | None:
         if equation.primitive.name != "call_hi_primitive":
             return super().called(equation)
 
-        def expanded(*values: Any) -> Any:
+        def expanded(*values: Any) -> Pytree:
             return equation.primitive.to_lojax(*values, **equation.params)
 
         return jax.make_jaxpr(expanded)(

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from . import jaxpr
 
@@ -30,7 +31,7 @@ class Node:
     __slots__ = ("args", "detail", "dtype", "op", "primitive", "rank", "rows")
 
     def __init__(
-        self, op: str, args: tuple[Node, ...], dtype: Any, detail: Any, primitive: Any = None
+        self, op: str, args: tuple[Node, ...], dtype: DTypeLike, detail: Any, primitive: Any = None
     ) -> None:
         self.op, self.args, self.dtype, self.detail, self.primitive = op, args, dtype, detail, primitive
         self.rank = 0
@@ -85,7 +86,7 @@ _NUMPY: dict[str, Callable[..., Any]] = {
 _LOGICAL = frozenset({"and", "or", "not", "xor"})  # of whole numbers they are something else
 
 
-def by_numpy(name: str, settings: Mapping[str, Any], dtype: Any, ins: Sequence[Any]) -> Any:
+def by_numpy(name: str, settings: Mapping[str, Any], dtype: DTypeLike, ins: Sequence[Any]) -> Any:
     """An elementwise operation on NumPy's arrays or numbers; None where NumPy has it not."""
     if name in _LOGICAL and np.dtype(dtype).kind != "b":
         return None
@@ -182,14 +183,16 @@ class Nodes:
         node.rank = next(self.ranks)
         return node
 
-    def number(self, value: Any, dtype: Any) -> Node:
+    def number(self, value: Any, dtype: DTypeLike) -> Node:
         """The node of a known number."""
         value = np.asarray(value, dtype)[()]
         # the bytes tell -0.0 from 0.0 and let NaN equal itself
         key = ("known", np.dtype(dtype).str, value.tobytes())
         return self._once(key, "known", (), dtype, value)
 
-    def apply(self, primitive: Any, settings: Mapping[str, Any], args: Sequence[Node], dtype: Any) -> Node:
+    def apply(
+        self, primitive: Any, settings: Mapping[str, Any], args: Sequence[Node], dtype: DTypeLike
+    ) -> Node:
         """The node of one scalar operation, folded where that is exact; ``primitive`` by itself or by its name."""
         if isinstance(primitive, str):
             primitive = jaxpr.primitive(primitive)
@@ -216,7 +219,7 @@ class Nodes:
             return self.apply("mul", {}, [self.number(rows, term.dtype), term], term.dtype)
         return self._once(("sum", id(term)), "sum", (term,), term.dtype, {})
 
-    def function(self, name: str, args: Sequence[Node], dtype: Any) -> Node:
+    def function(self, name: str, args: Sequence[Node], dtype: DTypeLike) -> Node:
         """The node of a library function that is kept by its name."""
         return self._once((name, np.dtype(dtype).str, *map(id, args)), name, tuple(args), dtype, {})
 
@@ -226,7 +229,7 @@ class Nodes:
         return self.made[key]
 
     def _simplified(
-        self, name: str, settings: Mapping[str, Any], args: Sequence[Node], dtype: Any
+        self, name: str, settings: Mapping[str, Any], args: Sequence[Node], dtype: DTypeLike
     ) -> Node | None:
         """What an operation with a neutral or vanishing operand comes to, or None."""
         if name in _RULES:
@@ -239,7 +242,7 @@ class Nodes:
         return None
 
 
-def _fold(primitive: Any, settings: Mapping[str, Any], args: Sequence[Node], dtype: Any) -> Any:
+def _fold(primitive: Any, settings: Mapping[str, Any], args: Sequence[Node], dtype: DTypeLike) -> Any:
     values = [np.asarray(a.detail, a.dtype)[()] for a in args]
     if primitive.name == "select_n":
         return values[1 + int(values[0])]
@@ -259,7 +262,7 @@ def _is_number(node: Node, value: float) -> bool:
     return node.known and node.detail == value
 
 
-def _product(nodes: Nodes, args: Sequence[Node], dtype: Any) -> Node | None:
+def _product(nodes: Nodes, args: Sequence[Node], dtype: DTypeLike) -> Node | None:
     for a, b in (args, args[::-1]):
         if _is_number(a, 0):
             return nodes.number(0, dtype)
@@ -272,7 +275,7 @@ def _product(nodes: Nodes, args: Sequence[Node], dtype: Any) -> Node | None:
     return None
 
 
-def _sum(nodes: Nodes, args: Sequence[Node], dtype: Any) -> Node | None:
+def _sum(nodes: Nodes, args: Sequence[Node], dtype: DTypeLike) -> Node | None:
     for a, b in (args, args[::-1]):
         if _is_number(a, 0):
             return b
@@ -281,7 +284,7 @@ def _sum(nodes: Nodes, args: Sequence[Node], dtype: Any) -> Node | None:
     return None
 
 
-def _difference(nodes: Nodes, args: Sequence[Node], dtype: Any) -> Node | None:
+def _difference(nodes: Nodes, args: Sequence[Node], dtype: DTypeLike) -> Node | None:
     if _is_number(args[1], 0):
         return args[0]
     if _is_number(args[0], 0):
@@ -291,7 +294,7 @@ def _difference(nodes: Nodes, args: Sequence[Node], dtype: Any) -> Node | None:
     return None
 
 
-def _quotient(nodes: Nodes, args: Sequence[Node], dtype: Any) -> Node | None:
+def _quotient(nodes: Nodes, args: Sequence[Node], dtype: DTypeLike) -> Node | None:
     if not args[1].known or not np.issubdtype(dtype, np.floating):
         return None
     if args[1].detail == 1:
@@ -303,7 +306,7 @@ def _quotient(nodes: Nodes, args: Sequence[Node], dtype: Any) -> Node | None:
     return nodes.apply("mul", {}, [args[0], nodes.number(inverse, dtype)], dtype)
 
 
-def _negative(nodes: Nodes, args: Sequence[Node], dtype: Any) -> Node | None:
+def _negative(nodes: Nodes, args: Sequence[Node], dtype: DTypeLike) -> Node | None:
     (inner,) = args
     if inner.op == "neg":
         return inner.args[0]
@@ -315,20 +318,20 @@ def _negative(nodes: Nodes, args: Sequence[Node], dtype: Any) -> Node | None:
     return None
 
 
-def _choice(nodes: Nodes, args: Sequence[Node], dtype: Any) -> Node | None:
+def _choice(nodes: Nodes, args: Sequence[Node], dtype: DTypeLike) -> Node | None:
     if args[0].known:
         return args[1 + int(args[0].detail)]
     return args[1] if all(a is args[1] for a in args[1:]) else None
 
 
-def _one_minus_square(nodes: Nodes, args: Sequence[Node], dtype: Any) -> Node:
+def _one_minus_square(nodes: Nodes, args: Sequence[Node], dtype: DTypeLike) -> Node:
     """As JAX computes it, precise where the square is nearly 1."""
     one = nodes.number(1, dtype)
     factors = [nodes.apply(name, {}, [one, args[0]], dtype) for name in ("add", "sub")]
     return nodes.apply("mul", {}, factors, dtype)
 
 
-def _itself(nodes: Nodes, args: Sequence[Node], dtype: Any) -> Node:
+def _itself(nodes: Nodes, args: Sequence[Node], dtype: DTypeLike) -> Node:
     return args[0]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ..pytrees import Pytree
 from .jaxpr import read
 from .nodes import Node, by_jax, host_operation, infix, row
 from .scalarize import MOST, NotScalarizable, Scalarizer, as_cells, check_type
@@ -133,7 +134,7 @@ class Program:
         rest = iter(values)
         return [as_cells([next(rest) for _ in np.ndindex(shape)], shape) for shape in self.shapes]
 
-    def unflatten(self, values: Sequence[Any]) -> Any:
+    def unflatten(self, values: Sequence[Any]) -> Pytree:
         """The output's own structure, each leaf an object array of ``values`` in its shape."""
         return jax.tree.unflatten(self.tree, self.leaves(values))
 

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from ..parameters import is_traced
 from .jaxpr import Branches, Call, Operation, Scan, TracedFunction, UnknownSetting, Variable, While, interpret
@@ -79,7 +80,7 @@ class Scalarizer:
             out, ins, lambda args: self.nodes.apply(operation.primitive, operation.settings, args, out.dtype)
         )
 
-    def add(self, dtype: Any, a: Node, b: Node) -> Node:
+    def add(self, dtype: DTypeLike, a: Node, b: Node) -> Node:
         """Their sum."""
         return self.nodes.apply("add", {}, [a, b], dtype)
 
@@ -227,7 +228,7 @@ def as_cells(nodes: Sequence[Node], shape: tuple[int, ...]) -> Cells:
     return cells.reshape(shape)
 
 
-def check_type(dtype: Any) -> None:
+def check_type(dtype: DTypeLike) -> None:
     """Raise NotScalarizable for a type that is not a real number's."""
     if not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
         raise NotScalarizable(f"it uses the type {dtype}, which is not a real number's")

@@ -10,7 +10,7 @@ import functools
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import Any, SupportsFloat, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,9 @@ import numpy as np
 
 from ..errors import InputError
 from .scalar_program import Node, NotScalarizable, trace
+
+Expression: TypeAlias = Any
+"""A formula, condition or matrix of SymPy's, whose classes do not type what their operations give."""
 
 
 class NoFormula(InputError):
@@ -66,12 +69,18 @@ def functions() -> tuple[Any, Any]:
     """
     import sympy as sp
 
-    def defined(name: str, at_zero: Any, slope: Any, value: Any, tex: str) -> Any:
-        def latex(self: Any, printer: Any, exp: str | None = None) -> str:
+    def defined(
+        name: str,
+        at_zero: Expression,
+        slope: Callable[[Expression], Expression],
+        value: Callable[[Expression], Expression],
+        tex: str,
+    ) -> Expression:
+        def latex(self: Expression, printer: Any, exp: str | None = None) -> str:
             power = "" if exp is None else f"^{{{exp}}}"
             return rf"{tex}{power}\left({printer._print(self.args[0])}\right)"
 
-        def evaluated(self: Any, prec: int) -> Any:
+        def evaluated(self: Expression, prec: int) -> Expression:
             if not self.args[0].is_number:
                 return None
             # to as many digits as these are bits: none that count are lost where it is tiny
@@ -106,7 +115,7 @@ def functions() -> tuple[Any, Any]:
 
 
 @functools.cache
-def stopped() -> Any:
+def stopped() -> Expression:
     """The SymPy function sg(x) = x whose derivative is 0: what ``jax.lax.stop_gradient`` does.
 
     Example:
@@ -135,12 +144,12 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def released(e: Any) -> Any:
+def released(e: Expression) -> Expression:
     """An expression with its stopped values as the values that they are: what is left once it is differentiated."""
     return e.replace(stopped(), lambda x: x)
 
 
-def exact(value: Any) -> Any:
+def exact(value: SupportsFloat) -> Expression:
     """A number as SymPy should know it: a fraction where it is one, log 2 where it is that, else the float.
 
     Example:
@@ -167,7 +176,7 @@ def exact(value: Any) -> Any:
 # ---------------------------------------------------------------- scalar operation -> SymPy's function
 
 
-def _expression(node: Node, args: list[Any]) -> Any:
+def _expression(node: Node, args: list[Any]) -> Expression:
     """A node's formula, from those of its arguments."""
     if node.op == "integer_pow":
         return args[0] ** node.detail["y"]
@@ -210,7 +219,7 @@ def _library() -> dict[str, Callable[..., Any]]:
 def _elementwise() -> dict[str, Callable[..., Any]]:
     import sympy as sp
 
-    def same(x: Any, y: Any) -> Any:
+    def same(x: Expression, y: Expression) -> Expression:
         return sp.true if x == y else sp.false
 
     names = (
@@ -255,7 +264,7 @@ def _elementwise() -> dict[str, Callable[..., Any]]:
     }
 
 
-def _choice(which: Any, *cases: Any) -> Any:
+def _choice(which: Expression, *cases: Expression) -> Expression:
     import sympy as sp
 
     if which in (sp.true, sp.false):
@@ -265,7 +274,7 @@ def _choice(which: Any, *cases: Any) -> Any:
     return cases[0] if cases[0] == cases[1] else sp.Piecewise((cases[1], which), (cases[0], True))
 
 
-def _as_number(x: Any) -> Any:
+def _as_number(x: Expression) -> Expression:
     import sympy as sp
 
     if x in (sp.true, sp.false):

@@ -93,7 +93,7 @@ def check_numbers(settings: Parametric, dtype: str) -> None:
             )
 
 
-def _outside(value: Any, kept: Any) -> bool:
+def _outside(value: object, kept: Any) -> bool:
     if not isinstance(value, float) or value == 0 or not np.isfinite(value):
         return False
     return not float(kept.tiny) <= abs(value) <= float(kept.max)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import DTypeLike
+from numpy.typing import ArrayLike
 
 from ..errors import InputError, word
 from ..game import Players
@@ -20,6 +22,8 @@ from .config import RunConfig
 from .games import game as one_game
 from .problems import Problem
 from .trainer import TrainingSetup, TrainState, begin, convolutional, on_every_device, stack
+
+T = TypeVar("T")
 
 
 def start(made: RunConfig, players: Players | None = None) -> tuple[TrainingSetup, TrainState]:
@@ -140,10 +144,10 @@ def warnings(made: RunConfig) -> list[str]:
     return found
 
 
-def _cast(tree: Any, dtype: Any) -> Any:
+def _cast(tree: T, dtype: DTypeLike) -> T:
     """The floating-point numbers of a tree as arrays of one type: values never recompile."""
 
-    def one(x: Any) -> Any:
+    def one(x: ArrayLike) -> Array:
         if isinstance(x, (bool, int)) or not jnp.issubdtype(jnp.result_type(x), jnp.inexact):
             return jnp.asarray(x)
         return jnp.asarray(x, dtype)
@@ -151,7 +155,7 @@ def _cast(tree: Any, dtype: Any) -> Any:
     return jax.tree.map(one, tree)
 
 
-def _mesh(devices: int) -> Any:
+def _mesh(devices: int) -> jax.sharding.Mesh | None:
     if devices == 1:
         return None
     here = jax.devices()

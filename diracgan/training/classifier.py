@@ -104,7 +104,7 @@ def _learn(
     """``count`` steps: the network, its moving average, and Adam's memory."""
     x, y = data
 
-    def once(k: Any, now: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+    def once(k: Array, now: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         net, mean, own = now
         rows = jax.random.randint(jax.random.fold_in(key, start + k), (batch,), 0, len(x))
         down = jax.tree.map(jnp.negative, jax.grad(_loss)(net, x[rows], y[rows]))

@@ -386,7 +386,7 @@ def _name(table: dict[str, Any], which: str) -> str:
     return name
 
 
-def from_settings(cls: Any, given: Mapping[str, Any], what: str) -> Any:
+def from_settings(cls: type[T], given: Mapping[str, Any], what: str) -> T:
     """A record such as :class:`TrainingConfig` from values that are checked first; ``what`` names it in messages.
 
     Raises:

@@ -85,7 +85,7 @@ def idx(path: str | os.PathLike[str], magic: tuple[int, ...]) -> np.ndarray:
     return np.frombuffer(raw, np.uint8).reshape(shape)
 
 
-def idx_images(path: Any, labels: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
+def idx_images(path: str | os.PathLike[str], labels: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
     """The images of an IDX file, (n, h, w, c) in [-1, 1], and their labels, (n,), or None.
 
     Args:
@@ -110,7 +110,9 @@ def idx_images(path: Any, labels: Any = None) -> tuple[np.ndarray, np.ndarray | 
     return scaled(pixels), classes.astype(np.int32)
 
 
-def npz(path: Any, key: Any = None, labels: Any = None) -> tuple[np.ndarray, np.ndarray | None]:
+def npz(
+    path: str | os.PathLike[str], key: Any = None, labels: Any = None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """The samples of an .npz file, (n, d) or (n, h, w, c), and the labels that it holds, (n,), or None.
 
     Args:

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import zlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,12 +21,18 @@ from jax.sharding import Sharding
 from ..errors import InputError, flag, instance, integer
 from ..game import Game, GameLike, Players, Samples, View
 from ..parameters import Parametric
+from ..pytrees import Pytree
 from ..variants import Variant, check_variant
 from ..variants.constraints import constrain
 from . import networks
 from .networks import PLAIN, Pass
 from .problems import Batch, Problem
 from .random import normal, uniform
+
+if TYPE_CHECKING:
+    from .architecture import Architecture
+
+T = TypeVar("T")
 
 
 class Trick(Parametric):
@@ -63,7 +69,7 @@ class Trick(Parametric):
         """Whether the critic moves, and the generator: the velocity of one that does not is 0."""
         return True, True
 
-    def unfit(self, variant: Variant, problem: Problem, networks: Any) -> str | None:
+    def unfit(self, variant: Variant, problem: Problem, networks: Architecture) -> str | None:
         """Why it does not go with a loss, a problem and networks (an architecture), and what is allowed; None else."""
         return None
 
@@ -133,7 +139,7 @@ class MinibatchGame(Game):
         """The generator's samples."""
         return self.generator(players.theta, self.z)
 
-    def features(self, phi: Any, x: Array) -> Array:
+    def features(self, phi: Pytree, x: Array) -> Array:
         """The critic's features, constraint included: (n, k)."""
         network = constrain(self.variant, phi)
         image = networks.split(x, network.shape, network.classes)[0]
@@ -143,7 +149,7 @@ class MinibatchGame(Game):
         """A key of its own for every purpose."""
         return jax.random.fold_in(self.key, zlib.crc32(purpose.encode()) & 0x7FFFFFFF)
 
-    def noisy(self, x: Samples, sigma: Any, key: Array) -> Samples:
+    def noisy(self, x: Samples, sigma: Array | float, key: Array) -> Samples:
         """Samples with Gaussian noise of the deviation ``sigma``; labels keep their values."""
         keys = jax.random.split(key)
 
@@ -155,7 +161,7 @@ class MinibatchGame(Game):
 
         return Samples(moved(x.real, keys[0]), moved(x.fake, keys[1]))
 
-    def judged(self, phi: Any, x: Samples) -> tuple[Array, Array]:
+    def judged(self, phi: Pytree, x: Samples) -> tuple[Array, Array]:
         """The logits of real and of fake samples, in two batches or in one."""
         network = constrain(self.variant, phi)
         if any(t.one_batch for t in self.tricks):
@@ -194,7 +200,7 @@ class MinibatchGame(Game):
             loss = loss + t.generator(self, players)
         return loss
 
-    def view(self, phi: Any) -> View:
+    def view(self, phi: Pytree) -> View:
         """The critic as a penalty sees it, on whole batches."""
         return BatchView(self, phi)
 
@@ -221,7 +227,7 @@ class MinibatchGame(Game):
                 both = Players(*map(jnp.logical_and, both, t.moves(self, players)))
         return both
 
-    def repeat(self, count: int, once: Callable[[Any, Any], Any], start: Any) -> Any:
+    def repeat(self, count: int, once: Callable[[int | Array, T], T], start: T) -> T:
         """As the game of any players, or written out."""
         if not self.unrolled:
             return super().repeat(count, once, start)
@@ -230,7 +236,7 @@ class MinibatchGame(Game):
         return start
 
 
-def _held_unless(moves: Array | bool, v: Any) -> Any:
+def _held_unless(moves: Array | bool, v: T) -> T:
     return jax.tree.map(lambda a: jnp.where(moves, a, jnp.zeros_like(a)), v)
 
 
@@ -251,7 +257,13 @@ class Draws(NamedTuple):
 
 
 def evaluation(
-    problem: Problem, key: Array, draw: Any, size: int, *, conditional: bool = False, dropout: bool = False
+    problem: Problem,
+    key: Array,
+    draw: int | Array,
+    size: int,
+    *,
+    conditional: bool = False,
+    dropout: bool = False,
 ) -> Draws:
     """What the evaluation ``draw`` of the iteration with this key draws; to be vmapped over both.
 
@@ -280,7 +292,7 @@ def evaluation(
     return Draws(mine, batch, look, (None, None) if drops is None else (drops[0], drops[1]))
 
 
-def _drawn(ahead: Draws | None, draw: Any, anew: Callable[[Any], Draws]) -> Draws:
+def _drawn(ahead: Draws | None, draw: int | Array, anew: Callable[[Any], Draws]) -> Draws:
     """What an evaluation draws: of what is drawn already, or anew where a rule numbers more than it declares.
 
     Of a number that is only known when the program runs, not a number beyond: an index would stop at the last one.
@@ -319,12 +331,12 @@ class StochasticGame(GameLike):
         """As the games of its evaluations do it."""
         return self.at(0).project(players)
 
-    def repeat(self, count: int, once: Callable[[Any, Any], Any], start: Any) -> Any:
+    def repeat(self, count: int, once: Callable[[int | Array, T], T], start: T) -> T:
         """As the games of its evaluations do it."""
         return self.at(0).repeat(count, once, start)
 
 
-def _check_made(variant: Any, problem: Any, conditional: Any) -> None:
+def _check_made(variant: object, problem: Any, conditional: object) -> None:
     check_variant(variant)
     instance("problem", problem, Problem, "what diracgan.training.problem(...) returns")
     if flag("conditional", conditional) and problem.labels is None:
@@ -435,10 +447,10 @@ def minibatches(
         instance("drawn", drawn, Draws, "what evaluation(...) returns")
     size = integer("size", size, low=1)
 
-    def evaluated(draw: Any) -> Draws:
+    def evaluated(draw: int | Array) -> Draws:
         return evaluation(problem, key, draw, size, conditional=conditional, dropout=dropout)
 
-    def at(draw: Any) -> MinibatchGame:
+    def at(draw: int | Array) -> MinibatchGame:
         now = _drawn(drawn, draw, evaluated)
         batch = now.batch
         if rows is not None:

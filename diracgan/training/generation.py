@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from ..pytrees import Pytree
 from . import latent, networks
 from .networks import Pass
 from .trainer import TrainingSetup
@@ -15,7 +16,7 @@ from .trainer import TrainingSetup
 
 def sample(
     setup: TrainingSetup,
-    generator: Any,
+    generator: Pytree,
     key: Array,
     count: int,
     truncation: float | None = None,
@@ -40,7 +41,7 @@ def sample(
     return _made(setup, generator, z, labels, for_drop if dropout else None), labels
 
 
-def walks(setup: TrainingSetup, generator: Any, key: Array, rows: int, points: int) -> Array:
+def walks(setup: TrainingSetup, generator: Pytree, key: Array, rows: int, points: int) -> Array:
     """Samples along paths from one z to another: (rows, points, *shape), each row of one label where there are labels.
 
     Args:
@@ -57,7 +58,7 @@ def walks(setup: TrainingSetup, generator: Any, key: Array, rows: int, points: i
     return _made(setup, generator, z, labels, None).reshape(rows, points, *problem.shape)
 
 
-def _made(setup: TrainingSetup, generator: Any, z: Any, labels: Array | None, for_drop: Any) -> Array:
+def _made(setup: TrainingSetup, generator: Pytree, z: Pytree, labels: Array | None, for_drop: Any) -> Array:
     """The generator's samples of z, (n, *shape), without their labels."""
     if labels is not None:
         z = jnp.concatenate([z, jax.nn.one_hot(labels, setup.problem.classes, dtype=z.dtype)], axis=1)

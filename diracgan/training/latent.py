@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import DTypeLike
 
 _PARTS = 4096  # of the interval in which a radius lies
 
@@ -21,7 +20,7 @@ def uniform_of(numbers: Array) -> Array:
     return jax.scipy.special.erf(numbers / 2.0**0.5)
 
 
-def within(key: Array, shape: tuple[int, int], bound: float, dtype: Any = None) -> Array:
+def within(key: Array, shape: tuple[int, int], bound: float, dtype: DTypeLike | None = None) -> Array:
     """Standard normal vectors given that their norm is at most ``bound``: (n, d).
 
     What is left when vectors that are longer are drawn again, without drawing any again, since a ball may hold next to

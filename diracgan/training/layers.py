@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..errors import InputError
+from ..pytrees import Pytree
 
 _ROUNDS = 24  # of power iteration: two singular values 3 % apart are told to 0.5 %
 _EPS = 1e-5  # added to variances
@@ -61,7 +62,7 @@ class PointGenerator(eqx.Module):
 
     point: Array
 
-    def __call__(self, z: Any, how: Pass = PLAIN) -> Array:
+    def __call__(self, z: Pytree, how: Pass = PLAIN) -> Array:
         """Anything -> (1, d)."""
         return self.point[None]
 
@@ -392,7 +393,7 @@ def spectral_norm(w: Array) -> Array:
     gram = m @ m.T if m.shape[0] < m.shape[1] else m.T @ m
     start = 1.0 + 0.5 * jnp.cos(jnp.arange(len(gram), dtype=w.dtype) ** 2)
 
-    def once(_: Any, v: Array) -> Array:
+    def once(_: Array, v: Array) -> Array:
         u = gram @ v
         return u / jnp.sqrt(jnp.sum(u * u) + 1e-30)
 

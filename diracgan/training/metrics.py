@@ -14,8 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from numpy.typing import ArrayLike
 
 from ..game import Players, loss_value
+from ..pytrees import Pytree
 from ..variants.constraints import constrain
 from ..variants.penalties import squared_slopes
 from . import networks
@@ -30,7 +32,7 @@ _LOOKING = (1 << 30) - 2  # the number of the iteration whose draws monitors use
 _SAMPLES = 1024
 
 
-def sliced_wasserstein(x: Any, y: Any, directions: int = 64) -> float:
+def sliced_wasserstein(x: ArrayLike, y: ArrayLike, directions: int = 64) -> float:
     """Mean Wasserstein-1 distance of two sets of equal size, projected on directions that are always the same.
 
     Args:
@@ -53,7 +55,7 @@ def sliced_wasserstein(x: Any, y: Any, directions: int = 64) -> float:
     return float(np.mean(np.abs(np.sort(x @ v, axis=0) - np.sort(y @ v, axis=0))))
 
 
-def mmd(x: Any, y: Any) -> float:
+def mmd(x: ArrayLike, y: ArrayLike) -> float:
     """Squared maximum mean discrepancy, unbiased, with Gaussian kernels of 1/2, 1 and 2 times the data's spread.
 
     References:
@@ -82,7 +84,7 @@ def mmd(x: Any, y: Any) -> float:
     return float(within(kernel(x, x)) + within(kernel(y, y)) - 2.0 * np.mean(kernel(x, y)))
 
 
-def modes(problem: Problem, x: Any) -> tuple[int, float]:
+def modes(problem: Problem, x: ArrayLike) -> tuple[int, float]:
     """How many modes of a mixture samples cover, and the share of samples near any mode.
 
     A sample is near its nearest centre within three standard deviations (a mode without spread: within a tenth of
@@ -99,7 +101,7 @@ def modes(problem: Problem, x: Any) -> tuple[int, float]:
     return _covered(problem, x, 3.0 * spread if spread > 0 else 0.1 * _gap(problem))
 
 
-def nearest_modes(problem: Problem, x: Any) -> int:
+def nearest_modes(problem: Problem, x: ArrayLike) -> int:
     """How many modes of a mixture are the nearest one of a tenth of their fair share of samples.
 
     Counted are samples no farther from a mode than its nearest neighbour is. Where samples are smeared about the modes
@@ -121,7 +123,7 @@ def _gap(problem: Problem) -> float:
     return float(gaps[gaps > 0].min())
 
 
-def _covered(problem: Problem, x: Any, reach: float) -> tuple[int, float]:
+def _covered(problem: Problem, x: ArrayLike, reach: float) -> tuple[int, float]:
     """How many modes have a tenth of their fair share of the samples within ``reach``, and their share of all."""
     x, centres = _rows(x), _rows(problem.data)
     distance = np.linalg.norm(x[:, None] - centres[None], axis=-1)
@@ -130,12 +132,12 @@ def _covered(problem: Problem, x: Any, reach: float) -> tuple[int, float]:
     return int(np.sum(counts >= max(1.0, 0.1 * len(x) / len(centres)))), float(np.mean(near))
 
 
-def _rows(x: Any) -> np.ndarray:
+def _rows(x: ArrayLike) -> np.ndarray:
     x = np.asarray(x, np.float64)
     return x.reshape(len(x), -1)
 
 
-def inception_score(probabilities: Any) -> float:
+def inception_score(probabilities: ArrayLike) -> float:
     """exp of the mean KL(p(y|x) || p(y)): probabilities (n, classes) -> a scalar in [1, classes].
 
     References:
@@ -150,7 +152,7 @@ def inception_score(probabilities: Any) -> float:
     return float(np.exp(np.mean(np.sum(p * (np.log(p) - np.log(p.mean(axis=0))), axis=1))))
 
 
-def frechet(x: Any, y: Any) -> float:
+def frechet(x: ArrayLike, y: ArrayLike) -> float:
     """Squared Frechet distance of two sets of features as Gaussians, in float64.
 
     |m_x - m_y|^2 + tr(C_x + C_y - 2 (C_x^(1/2) C_y C_x^(1/2))^(1/2)).
@@ -173,7 +175,7 @@ def frechet(x: Any, y: Any) -> float:
     return float(apart @ apart + np.trace(c_x) + np.trace(c_y) - 2 * cross)
 
 
-def probe(features: Any, labels: Any, classes: int, ridge: float = 1e-2) -> float:
+def probe(features: ArrayLike, labels: Any, classes: int, ridge: float = 1e-2) -> float:
     """Accuracy of a linear classifier on features: ridge regression on the first half, tested on the second.
 
     References:
@@ -226,7 +228,7 @@ def singular_values(players: Players, count: int = 3) -> dict[str, list[float]]:
     return found
 
 
-def scalars(setup: TrainingSetup, state: TrainState, generator: Any) -> dict[str, float]:
+def scalars(setup: TrainingSetup, state: TrainState, generator: Pytree) -> dict[str, float]:
     """The scalars of one state, and of samples of ``generator`` (the generator, or one of its averages).
 
     Losses and mean logits on a minibatch; ``margin``: the least real logit less the largest fake one; norms of both
@@ -252,7 +254,7 @@ def scalars(setup: TrainingSetup, state: TrainState, generator: Any) -> dict[str
 
 @eqx.filter_jit
 def _scalars(
-    setup: TrainingSetup, state: TrainState, generator: Any
+    setup: TrainingSetup, state: TrainState, generator: Pytree
 ) -> tuple[dict[str, Array], tuple[Array, Array] | None]:
     on: MinibatchGame = game_of(setup, state.seed, _LOOKING, state.past, state.step).at(state.step)
     z = state.inner.players
@@ -278,7 +280,7 @@ def _scalars(
     return found, (setup.problem.draw(keys[0], _SAMPLES).x, made)
 
 
-def judged_by(classifier: Any, problem: Problem, made: Array, real: Array) -> dict[str, Any]:
+def judged_by(classifier: Pytree, problem: Problem, made: Array, real: Array) -> dict[str, Any]:
     """Scores that a classifier of the same data gives: Inception-style score, Frechet distance, share per class.
 
     Args:
@@ -299,7 +301,7 @@ def judged_by(classifier: Any, problem: Problem, made: Array, real: Array) -> di
 
 
 @eqx.filter_jit
-def _classified(classifier: Any, x: Array) -> tuple[Array, Array]:
+def _classified(classifier: Pytree, x: Array) -> tuple[Array, Array]:
     f = classifier.features(x)
     return jax.nn.softmax(classifier.head(f)), f.reshape(len(f), -1)
 

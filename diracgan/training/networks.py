@@ -9,7 +9,7 @@ Batch norm takes its statistics from the batch that it is given, at generation t
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Self
 
 import equinox as eqx
 import jax
@@ -18,20 +18,21 @@ import numpy as np
 from jax import Array
 
 from ..errors import InputError
+from ..pytrees import Pytree
 from .layers import ACTIVATIONS, PLAIN, Dense, LinearCritic, Norm, Pass, Weighted
 
 
-def critic(phi: Any, x: Array, how: Pass = PLAIN) -> Array:
+def critic(phi: Pytree, x: Array, how: Pass = PLAIN) -> Array:
     """D(x) of the critic that ``phi`` is: x (n, ...) -> logits (n,)."""
     return _computed(phi, x, how)
 
 
-def generator(theta: Any, z: Any, how: Pass = PLAIN) -> Array:
+def generator(theta: Pytree, z: Pytree, how: Pass = PLAIN) -> Array:
     """G(z) of the generator that ``theta`` is: z (n, k) -> samples (n, ...)."""
     return _computed(theta, z, how)
 
 
-def _computed(network: Any, x: Any, how: Pass) -> Array:
+def _computed(network: Pytree, x: Pytree, how: Pass) -> Array:
     if how.dtype is None:
         return network(x, how)
     narrow = jax.tree.map(lambda a: a.astype(how.dtype), (network, x))
@@ -69,7 +70,7 @@ class Network(eqx.Module):
         """Whether any layer normalises with a reference batch."""
         return any(isinstance(layer, Norm) and layer.kind == "virtual" for layer in self.layers)
 
-    def normalised(self) -> Any:
+    def normalised(self) -> Self:
         """The same network with every weight divided by its spectral norm; biases and gains stay."""
         return jax.tree.map(
             lambda layer: layer.divided() if isinstance(layer, Weighted) else layer,
@@ -148,7 +149,7 @@ def split(x: Array, shape: tuple[int, ...], classes: int) -> tuple[Array, Array]
     return x[:, :-classes].reshape(len(x), *shape), jax.lax.stop_gradient(x[:, -classes:])
 
 
-def singular_values(network: Any, count: int = 3) -> dict[str, list[float]]:
+def singular_values(network: Pytree, count: int = 3) -> dict[str, list[float]]:
     """The largest singular values of every weight, as it is used, by the layer's place: ``count`` each.
 
     What BigGAN watches (arXiv 1809.11096, section 4.1): most stay, some grow until they explode.
@@ -172,7 +173,7 @@ def _top(w: Array, count: int) -> list[float]:
     return [float(s) for s in values[:count]]
 
 
-def filters(network: Any, shape: tuple[int, ...]) -> np.ndarray:
+def filters(network: Pytree, shape: tuple[int, ...]) -> np.ndarray:
     """What the first layer of a critic of images looks for: its weights as images, each with its largest entry 1 or -1.
 
     Args:

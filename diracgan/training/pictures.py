@@ -40,7 +40,7 @@ def write(
         page.save(temporary, format="PNG")
 
 
-def grid(x: Any, across: int | None = None) -> np.ndarray:
+def grid(x: np.ndarray, across: int | None = None) -> np.ndarray:
     """Images as one, in rows: (n, h, w, c) in [-1, 1] -> (H, W, 3) of bytes, small ones magnified."""
     x = np.asarray(x, np.float32)
     if x.shape[-1] not in (1, 3):
@@ -68,7 +68,7 @@ def tiled(x: np.ndarray, across: int | None = None) -> np.ndarray:
     return page
 
 
-def points(x: Any, real: Any) -> np.ndarray:
+def points(x: np.ndarray, real: np.ndarray) -> np.ndarray:
     """Samples in the plane of their first two numbers over the real ones: (n, d) -> (side, side, 3) of bytes."""
     page = np.full((_SIDE, _SIDE, 3), 255, np.uint8)
     real = _plane(real)
@@ -83,6 +83,6 @@ def points(x: Any, real: Any) -> np.ndarray:
     return page
 
 
-def _plane(x: Any) -> np.ndarray:
+def _plane(x: np.ndarray) -> np.ndarray:
     x = np.asarray(x, np.float64).reshape(len(x), -1)
     return x[:, :2] if x.shape[1] > 1 else np.concatenate([x, np.zeros_like(x)], axis=1)

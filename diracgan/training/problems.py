@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -283,13 +284,13 @@ def options(name: str) -> dict[str, Any]:
     return {p.name: None if p.default is p.empty else p.default for p in given}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, (list, tuple, np.ndarray)):
         return tuple(float(v) for v in value)
     return value
 
 
-def _absolute(path: Any) -> str:
+def _absolute(path: str | os.PathLike[str]) -> str:
     """A file's whole path, so that a run can be repeated from another folder."""
     return str(path) if str(path) == "none" else str(Path(path).resolve())
 

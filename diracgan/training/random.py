@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import jax
 from jax import Array
+from jax.typing import DTypeLike
 
 
-def normal(key: Array, shape: tuple[int, ...], dtype: Any = None) -> Array:
+def normal(key: Array, shape: tuple[int, ...], dtype: DTypeLike | None = None) -> Array:
     """Standard normal numbers.
 
     Example:
@@ -19,7 +19,7 @@ def normal(key: Array, shape: tuple[int, ...], dtype: Any = None) -> Array:
     return jax.random.normal(key, (math.prod(shape),), dtype or float).reshape(shape)
 
 
-def uniform(key: Array, shape: tuple[int, ...], dtype: Any = None) -> Array:
+def uniform(key: Array, shape: tuple[int, ...], dtype: DTypeLike | None = None) -> Array:
     """Numbers from [0, 1).
 
     Example:

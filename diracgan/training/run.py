@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import InputError, integer, unknown
 from ..game import Players
 from ..parameters import parameters
+from ..pytrees import Pytree
 from . import generation, metrics
 from .build import arithmetic, generators, start
 from .config import RunConfig, TrainingConfig
@@ -86,7 +87,7 @@ class Run:
             key, many = jax.random.key(seed), integer("count", count, low=1)
             return np.asarray(generation.sample(self.setup, theta, key, many, limit, dropout, what)[0])
 
-    def _generator(self, average: float | str | None) -> Any:
+    def _generator(self, average: float | str | None) -> Pytree:
         kept = generators(self.setup, unstack(self.state, 0))
         name = "raw" if average is None else str(average)
         if name not in kept:

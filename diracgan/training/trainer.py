@@ -15,6 +15,7 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ..game import Players, WrappedGame
+from ..pytrees import Pytree
 from ..rules.base import Rule, State, init as rule_init, step as rule_step
 from ..variants import Variant
 from .games import Draws, StochasticGame, evaluation, minibatches
@@ -123,16 +124,16 @@ def game(
     )
 
 
-def on_every_device(mesh: Mesh | None, tree: Any) -> Any:
+def on_every_device(mesh: Mesh | None, tree: Pytree) -> Pytree:
     """Arrays whole on each of several devices, or as they are on one."""
     return tree if mesh is None else eqx.filter_shard(tree, NamedSharding(mesh, PartitionSpec()))
 
 
-def _key(seed: Array, number: Any) -> Array:
+def _key(seed: Array, number: int | Array) -> Array:
     return jax.random.fold_in(jax.random.key(seed), number)
 
 
-def begin(setup: TrainingSetup, players: Players, seed: Any, pretrain: int = 0) -> TrainState:
+def begin(setup: TrainingSetup, players: Players, seed: int | Array, pretrain: int = 0) -> TrainState:
     """The state before the first iteration.
 
     Args:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,12 +21,16 @@ from jax import Array
 from ..errors import InputError
 from ..game import Players, Samples
 from ..parameters import check, param
+from ..pytrees import Pytree
 from ..registry import Registry, merged, settings
 from ..variants import Variant
 from .games import MinibatchGame, Trick
 from .layers import LinearCritic, Weighted
 from .problems import Problem
 from .random import uniform
+
+if TYPE_CHECKING:
+    from .architecture import Architecture
 
 T = TypeVar("T", bound="type[Trick]")
 TRICKS: Registry[type[Trick]] = Registry("trick", lambda cls: cls.summary())
@@ -114,7 +118,7 @@ class SoftLabels(Trick):
     above: float = param(0.0, "real labels are at most so much higher", low=0, high=1)
     fake: float = param(0.3, "fake labels are at most so much higher", low=0, high=1)
 
-    def unfit(self, variant: Variant, problem: Problem, networks: Any) -> str | None:
+    def unfit(self, variant: Variant, problem: Problem, networks: Architecture) -> str | None:
         """It needs a loss with labels."""
         said = f"soft-labels needs a loss with labels, and {variant.name!r} has none; allowed: ns, lsgan, ..."
         return None if variant.labelled else said
@@ -153,7 +157,7 @@ class ClipGradient(Trick):
     def velocity(self, v: Players) -> Players:
         """Both players', each by its own length."""
 
-        def clipped(one: Any) -> Any:
+        def clipped(one: Pytree) -> Pytree:
             size = length(one)
             scale = jnp.where(size > self.norm, self.norm / jnp.where(size > 0, size, 1.0), 1.0)
             return jax.tree.map(lambda a: (a * scale).astype(a.dtype), one)
@@ -195,7 +199,7 @@ class Orthogonal(Trick):
         """The generator's weights."""
         return self._of(players.theta) if self.on != "critic" else 0.0
 
-    def _of(self, network: Any) -> Array:
+    def _of(self, network: Pytree) -> Array:
         value = jnp.zeros(())
         for w in weights(network):
             m = w.reshape(-1, w.shape[-1])
@@ -232,7 +236,7 @@ class FeatureMatching(Trick):
     weight: float = param(1.0, "weight of the term", low=0)
     add: bool = param(False, "add it to the generator's loss in place of replacing that")
 
-    def unfit(self, variant: Variant, problem: Problem, networks: Any) -> str | None:
+    def unfit(self, variant: Variant, problem: Problem, networks: Architecture) -> str | None:
         """It needs a critic with features."""
         said = "feature matching needs a critic with features; allowed: networks kind=mlp or dcgan"
         return said if networks.kind == "linear" else None
@@ -257,7 +261,7 @@ class Reconstruction(Trick):
     features: bool = param(False, "measured in a classifier's features, not in pixels")
     norm: str = param("l2", "the distance: squared (l2) or absolute (l1)", choices=("l2", "l1"))
 
-    def unfit(self, variant: Variant, problem: Problem, networks: Any) -> str | None:
+    def unfit(self, variant: Variant, problem: Problem, networks: Architecture) -> str | None:
         """It needs pairs, and in features the labels that a classifier learns."""
         if not problem.paired:
             return f"reconstruction needs a paired problem, and {problem.name!r} is not; allowed: denoise"
@@ -288,7 +292,7 @@ class AuxiliaryClasses(Trick):
 
     weight: float = param(1.0, "weight of the cross entropies", low=0)
 
-    def unfit(self, variant: Variant, problem: Problem, networks: Any) -> str | None:
+    def unfit(self, variant: Variant, problem: Problem, networks: Architecture) -> str | None:
         """It needs a critic that tells classes."""
         said = "the trick acgan needs a critic that tells classes; add networks condition=acgan"
         return said if networks.condition != "acgan" else None
@@ -313,7 +317,7 @@ class AuxiliaryClasses(Trick):
         return -jnp.mean(jnp.sum(label * jax.nn.log_softmax(logits), axis=1))
 
 
-def weights(network: Any) -> list[Array]:
+def weights(network: Pytree) -> list[Array]:
     """The weights of a network, without biases and gains."""
     if isinstance(network, LinearCritic):
         return [network.w[:, None]]
@@ -321,10 +325,10 @@ def weights(network: Any) -> list[Array]:
     return [layer.w for layer in layers if isinstance(layer, Weighted)]
 
 
-def length(tree: Any) -> Array:
+def length(tree: Pytree) -> Array:
     """The Euclidean norm of all numbers of a pytree."""
     return jnp.sqrt(sum((jnp.sum(jnp.square(a)) for a in jax.tree.leaves(tree)), jnp.zeros(())))
 
 
-def _distance(a: Any, b: Any) -> Array:
+def _distance(a: Pytree, b: Pytree) -> Array:
     return jnp.square(length(jax.tree.map(jnp.subtract, a, jax.lax.stop_gradient(b))))

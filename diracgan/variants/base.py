@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError, unknown
 from ..parameters import Parametric, parameters, plain, text
+from ..pytrees import Pytree
 from ..registry import Registry
 from .penalties import Critic, modifiers
 from .presets import PRESETS
@@ -76,7 +77,7 @@ class Variant(Parametric):
         """The generator's loss; arguments as in :meth:`critic_loss`. Returns a scalar, which it minimises."""
         raise NotImplementedError(f"{type(self).__name__} defines no generator_loss")
 
-    def penalty(self, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+    def penalty(self, critic: Critic, phi: Pytree, x_real: Array, x_fake: Array) -> Array:
         """The penalty that belongs to the variant itself, added to the critic's loss; 0 by default.
 
         Args:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from ..errors import InputError
+from ..pytrees import Pytree
 from .base import Variant
 
 
-def constrain(variant: Variant, phi: Any) -> Any:
+def constrain(variant: Variant, phi: Pytree) -> Pytree:
     """The critic's parameters as they are used: phi itself, or each weight divided by its spectral norm.
 
     A vector's spectral norm is its length, so the Dirac critic becomes phi.x/|phi| (docs/theory.md section 1),

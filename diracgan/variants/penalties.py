@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..parameters import Parameter
+from ..pytrees import Pytree
 from ._math import norm, root
 
 Critic = Callable[[Array], Array]
@@ -24,22 +25,22 @@ Penalty = Callable[[Settings, Critic, Any, Array, Array], Array]
 LogitPenalty = Callable[[Settings, Array, Array], Array]
 
 
-def l2(given: Settings, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+def l2(given: Settings, critic: Critic, phi: Pytree, x_real: Array, x_fake: Array) -> Array:
     """(mu/2) |phi|^2 on the critic's raw parameters."""
     return 0.5 * given["l2"] * sum(jnp.sum(p * p) for p in jax.tree.leaves(phi))
 
 
-def r1(given: Settings, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+def r1(given: Settings, critic: Critic, phi: Pytree, x_real: Array, x_fake: Array) -> Array:
     """(gamma/2) mean |grad_x D|^2 at real samples (arXiv 1801.04406, eq. 9)."""
     return 0.5 * given["r1"] * jnp.mean(squared_slopes(critic, x_real))
 
 
-def r2(given: Settings, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+def r2(given: Settings, critic: Critic, phi: Pytree, x_real: Array, x_fake: Array) -> Array:
     """(gamma/2) mean |grad_x D|^2 at fake samples (arXiv 1801.04406, eq. 10)."""
     return 0.5 * given["r2"] * jnp.mean(squared_slopes(critic, x_fake))
 
 
-def gp(given: Settings, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+def gp(given: Settings, critic: Critic, phi: Pytree, x_real: Array, x_fake: Array) -> Array:
     """lam mean (|grad_x D| - center)^2 at the points ``gp_at`` (arXiv 1704.00028; noisy: 1705.07215)."""
     x = POINTS[given.get("gp_at", "interpolated")](critic, x_real, x_fake)
     center = given.get("gp_center", GP_CENTER)
@@ -131,7 +132,7 @@ def modifiers() -> dict[str, Parameter]:
     return {p.name: p for p in _MODIFIERS}
 
 
-def total(own: Array, given: Settings, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+def total(own: Array, given: Settings, critic: Critic, phi: Pytree, x_real: Array, x_fake: Array) -> Array:
     """What joins the critic's loss: the variant's own penalty, and every one in ``given`` that sees the critic."""
     return sum((PENALTIES[n](given, critic, phi, x_real, x_fake) for n in given if n in PENALTIES), own)
 

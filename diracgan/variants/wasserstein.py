@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
 
 from ..parameters import param
+from ..pytrees import Pytree
 from ._math import power
 from .base import Critic, Variant
 from .penalties import between, excess, squared_slopes
@@ -51,7 +51,7 @@ class WGANGP(_Wasserstein):
     c: float = param(1.0, "norm that the penalty asks of the gradient", low=0.0)
     one_sided: bool = param(False, "punish only norms above c")
 
-    def penalty(self, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+    def penalty(self, critic: Critic, phi: Pytree, x_real: Array, x_fake: Array) -> Array:
         """lam mean (|grad_x D| - c)^2, half-way between real and fake; one-sided: only above c."""
         return self.lam * jnp.mean(excess(critic, between(critic, x_real, x_fake), self.c, self.one_sided))
 
@@ -74,7 +74,7 @@ class WGANDiv(_Wasserstein):
     k: float = param(2.0, "weight of the penalty", low=0.0)
     p: float = param(6.0, "power of the gradient's norm", low=1.0)
 
-    def penalty(self, critic: Critic, phi: Any, x_real: Array, x_fake: Array) -> Array:
+    def penalty(self, critic: Critic, phi: Pytree, x_real: Array, x_fake: Array) -> Array:
         """The mean of k |grad_x D|^p, half-way between real and fake."""
         squares = squared_slopes(critic, between(critic, x_real, x_fake))
         return self.k * jnp.mean(power(squares, 0.5 * self.p))

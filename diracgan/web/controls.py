@@ -173,7 +173,7 @@ def _noted(key: str, wrong: dict[str, str], check: Callable[..., Any], *given: A
         return None
 
 
-def _length(typed: Any, flow: bool) -> float:
+def _length(typed: object, flow: bool) -> float:
     name = "end time" if flow else "steps"
     if str(typed).strip() == "":
         raise InputError(f"{name} needs a value; allowed: {name} > 0")
@@ -188,5 +188,5 @@ def _same(a: Any, b: Any) -> bool:
     return numbers and abs(a - b) <= 1e-9 * max(abs(a), abs(b), 1e-9)
 
 
-def _text(x: Any) -> str:
+def _text(x: object) -> str:
     return f"{x:.10g}" if isinstance(x, (int, float)) and not isinstance(x, bool) else str(x)

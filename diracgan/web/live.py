@@ -10,13 +10,24 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError
+from ..pytrees import Pytree
 from .scene import Scene, rule_of, variant_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jax import Array
+
+    from ..game import Players
+    from ..plotting.saving import Figure
+    from ..rules import Rule
+    from ..variants import Variant
 
 STEPS, EVERY = 3000, 5
 _USUAL = "alternating:lr=0.003"  # moves the networks where the page shows the flow
@@ -102,7 +113,7 @@ def progress_of(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> Ge
                 return
 
 
-def _measured(players: Any, z: Any, signs: bool) -> tuple[np.ndarray, float, float]:
+def _measured(players: Players, z: Array, signs: bool) -> tuple[np.ndarray, float, float]:
     """The critic's mean slope at the samples, and how far a unit of gradient moves it and the mean sample.
 
     A step by signs moves an output by the sum of its derivatives' sizes, a plain one by the sum of their squares.
@@ -112,10 +123,10 @@ def _measured(players: Any, z: Any, signs: bool) -> tuple[np.ndarray, float, flo
 
     x = players.theta(z)
 
-    def slope(phi: Any) -> Any:
+    def slope(phi: Callable[[Array], Array]) -> Array:
         return jnp.mean(jax.vmap(jax.grad(lambda one: phi(one[None])[0]))(x), axis=0)
 
-    def speed(output: Any, player: Any) -> float:
+    def speed(output: Callable[[Pytree], Array], player: Pytree) -> float:
         leaves = jax.tree.leaves(jax.jit(jax.jacrev(output))(player))
         return float(sum(jnp.sum(jnp.abs(x) if signs else x * x) for x in leaves) / x.shape[1])
 
@@ -123,7 +134,9 @@ def _measured(players: Any, z: Any, signs: bool) -> tuple[np.ndarray, float, flo
     return np.asarray(slope(players.phi), float), *moving
 
 
-def _predicted(v: Any, by: Any, phi0: np.ndarray, theta0: np.ndarray, speeds: Any, steps: int) -> np.ndarray:
+def _predicted(
+    v: Variant, by: Rule, phi0: np.ndarray, theta0: np.ndarray, speeds: Sequence[float], steps: int
+) -> np.ndarray:
     from ..dynamics import run
 
     try:
@@ -133,7 +146,14 @@ def _predicted(v: Any, by: Any, phi0: np.ndarray, theta0: np.ndarray, speeds: An
     return np.asarray(made["theta"])
 
 
-def _corrected(v: Any, by: Any, phi: Any, where: Any, speed: float, predicted: np.ndarray) -> np.ndarray:
+def _corrected(
+    v: Variant,
+    by: Rule,
+    phi: Pytree,
+    where: tuple[np.ndarray, np.ndarray],
+    speed: float,
+    predicted: np.ndarray,
+) -> np.ndarray:
     """As many rows as ``predicted``, against a critic that moves as the network ``phi`` does."""
     from .measured_critic import generator_path, measured_critic
 
@@ -147,7 +167,7 @@ def _corrected(v: Any, by: Any, phi: Any, where: Any, speed: float, predicted: n
         return np.full(predicted.shape, np.nan)
 
 
-def _at_speeds(by: Any, speeds: Any) -> Any:
+def _at_speeds(by: Rule, speeds: Sequence[float]) -> Rule:
     """The rule with each learning rate times a factor."""
     from ..rules import rule
 
@@ -170,7 +190,7 @@ def _said(real: np.ndarray, toy: np.ndarray, corrected: np.ndarray) -> str:
     )
 
 
-def picture(now: Snapshot) -> Any:
+def picture(now: Snapshot) -> Figure:
     """The path and the distance of a run so far, beside the prediction."""
     from ..plotting.training_path import training_path_figure
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -12,14 +12,18 @@ from jax import Array
 
 from .. import dirac
 from ..game import Game, Players
+from ..pytrees import Pytree
 from ..rules import Rule, init, step
 from ..variants import Variant
+
+if TYPE_CHECKING:
+    from ..rules import State
 
 _I, _J = np.triu_indices(2)  # the entries of a symmetric matrix
 _TWICE = np.where(_I == _J, 0.5, 1.0)
 
 
-def measured_critic(phi: Any, datum: Any) -> tuple[np.ndarray, np.ndarray]:
+def measured_critic(phi: Pytree, datum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How a network's value, slope and curvature at the datum hang on its weights, in as few weights.
 
     Args:
@@ -30,8 +34,8 @@ def measured_critic(phi: Any, datum: Any) -> tuple[np.ndarray, np.ndarray]:
         A, (6, 6), whose A A^T is how far a unit of gradient of each moves the others; w, (6,), with A w as they are.
     """
 
-    def jet(phi: Any) -> Array:
-        def one(x: Array) -> Array:
+    def jet(phi: Pytree) -> Array:
+        def one(x: Array | np.ndarray) -> Array:
             return phi(x[None])[0]
 
         return jnp.concatenate([one(datum)[None], jax.grad(one)(datum), jax.hessian(one)(datum)[_I, _J]])
@@ -42,7 +46,7 @@ def measured_critic(phi: Any, datum: Any) -> tuple[np.ndarray, np.ndarray]:
     return mixed, np.linalg.lstsq(mixed, np.asarray(jet(phi), float), rcond=None)[0]
 
 
-def critic_of(mixed: Any) -> Callable[[Array, Array], Array]:
+def critic_of(mixed: Array) -> Callable[[Array, Array], Array]:
     """D(x) = b + phi.x + x.H x/2 with (b, phi, H) = A w.
 
     Example:
@@ -78,7 +82,7 @@ def generator_path(
         game = Game(variant, jnp.zeros((1, 2)), None, critic_of(mixed), dirac.generator)
         by = dirac.cast(moved, jnp.float64)
 
-        def some(state: Any, _: None) -> tuple[Any, Array]:
+        def some(state: State, _: None) -> tuple[Any, Array]:
             state = jax.lax.fori_loop(0, every, lambda _, s: step(by, game, s), state)
             return state, state.players.theta
 

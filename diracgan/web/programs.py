@@ -11,7 +11,7 @@ import functools
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from .. import dirac
 from ..errors import InputError
 from ..game import GameLike, Players
 from ..parameters import Parameter, parameters, plain
+from ..pytrees import Pytree
 from ..registry import source
 from ..rules import RULES, Rule, init, rule, step
 from ..rules.base import State
@@ -29,6 +30,9 @@ from ..tracing.source_text import NotWritable
 from ..variants import Variant, modifiers
 from .controls import span
 from .javascript import body
+
+if TYPE_CHECKING:
+    from jax import Array
 
 DIMENSIONS = (1, 2)
 OFFERED = ("l2", "r1")  # penalties with a slider on every variant
@@ -163,15 +167,15 @@ def _functions(variant: Variant, dim: int) -> Iterator[str]:
         yield made("speeds", "z,m,v", _speeds, [z, modes, z], stored + m + v)
 
 
-def _jacobian(variant: Variant, x0: Any, z: Players) -> Any:
-    def flat(y: Any) -> Any:
+def _jacobian(variant: Variant, x0: Array, z: Players) -> Array:
+    def flat(y: Array) -> Array:
         d = x0.shape[0]
         return jnp.concatenate(dirac.game(variant, x0).velocity(Players(y[:d], y[d:])))
 
     return jax.jacfwd(flat)(jnp.concatenate(z))
 
 
-def _speeds(variant: Variant, x0: Any, z: Players, modes: Any, v: Players) -> Any:
+def _speeds(variant: Variant, x0: Array, z: Players, modes: Array, v: Players) -> Array:
     """How fast the switching functions change along ``v``."""
     return jax.jvp(lambda z: dirac.game(variant, x0).surfaces(z, modes), (z,), (v,))[1]
 
@@ -183,7 +187,7 @@ def _speeds(variant: Variant, x0: Any, z: Players, modes: Any, v: Players) -> An
 def _entry(name: str) -> Callable[..., Any]:
     """A function of scalars that tracing keeps as a call, by its name."""
 
-    def kept(*args: Any) -> Any:
+    def kept(*args: Array) -> Array | int:
         return sum(args)
 
     kept.__name__ = name
@@ -193,7 +197,7 @@ def _entry(name: str) -> Callable[..., Any]:
 class _Calls(GameLike):
     """A game whose field and constraint are calls."""
 
-    def velocity(self, players: Players, draw: Any = 0, penalty: Any = 1.0) -> Players:
+    def velocity(self, players: Players, draw: int | Array = 0, penalty: float | Array = 1.0) -> Players:
         if not (isinstance(penalty, (int, float)) and penalty == 1.0):
             raise NotScalarizable("it switches the penalties")
         return _called("velocity", players)
@@ -254,10 +258,10 @@ def _steps(made: Rule, dim: int) -> str:
     state = jax.eval_shape(lambda r, z: init(r, _Calls(), z), shown, z)
     keep = {f"{name}_{k}": 2 * dim for name in ("velocity", "project") for k in range(2 * dim)}
 
-    def linear(r: Rule, state: State) -> Any:
+    def linear(r: Rule, state: State) -> tuple[Players, Pytree]:
         return r.at_rest.over_a_period(_Calls())(state.players, state.memory)
 
-    def text(name: str, fn: Callable[..., Any], example: Any) -> str:
+    def text(name: str, fn: Callable[..., Any], example: Pytree) -> str:
         count = sum(leaf.size for leaf in jax.tree.leaves(example))
         program: Program = trace(fn, shown, example, keep=keep)
         return f"{name}(s,p,q,o){{{body(program, [*q, *(f's[{k}]' for k in range(count))])}}}"
@@ -301,7 +305,7 @@ def _key(words: dict[str, Any]) -> str:
     return ",".join(f"{n}={x}" for n, x in words.items())
 
 
-def _parameter(p: Parameter, value: Any) -> dict[str, Any]:
+def _parameter(p: Parameter, value: object) -> dict[str, Any]:
     """A parameter as the page draws it."""
     default = p.default if value is None else plain(value)
     shown = {"name": p.name, "symbol": SYMBOLS.get(p.name, p.name), "help": p.help}

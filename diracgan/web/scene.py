@@ -14,6 +14,7 @@ from ..registry import settings as read_settings
 from .limits import LONGEST_TEXT, affordable, bounded
 
 if TYPE_CHECKING:
+    from ..plotting.saving import Figure
     from ..rules import Rule
     from ..variants import Variant
 
@@ -150,7 +151,7 @@ def answers(shown: Scene) -> list[tuple[Variant, Any, Any]]:
     return made
 
 
-def picture(shown: Scene, found: list[tuple[Variant, Any, Any]] | None = None) -> Any:
+def picture(shown: Scene, found: list[tuple[Variant, Any, Any]] | None = None) -> Figure:
     """The overview of one variant, or several side by side on one scale.
 
     Example:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +15,7 @@ from jax.tree_util import Partial
 from ...dynamics.filippov import DiracSystem, velocity
 from ...numerics import eigen
 from ...numerics.normal_form import Derivatives
+from ...pytrees import Pytree
 from ...rules import Rule
 from ...tracing.host import along, at_once
 from ..dynamical_system import map_change
@@ -24,9 +24,10 @@ from ..linear.parameter_handle import ParameterHandle
 from ..linear.probing import rest_state
 from ..linear.settings import LinearSettings
 from .parametrised_flow import ParametrisedFlow
-from .varying_parameters import VaryingParameters, numbers_at
+from .varying_parameters import Corners, VaryingParameters, numbers_at
 
 _FEW, _AT_ONCE = 8, 64  # states of one compiled program
+_Motion = tuple[Partial, float | None]  # F as a traced function of x and p, and what it takes besides
 
 
 class Family:
@@ -61,12 +62,12 @@ class Family:
         return made
 
     @property
-    def _motion(self) -> Any:
+    def _motion(self) -> Callable[..., Array]:
         """F as a traced function of the corners, x0, x, p and :attr:`_extra`."""
         return change_once if self.times == 1 else change_of
 
     @property
-    def _extra(self) -> Any:
+    def _extra(self) -> float | None:
         """What F takes besides."""
         return None if self.times == 1 else self.times
 
@@ -134,7 +135,7 @@ class Family:
         return value[::n], slope + (np.eye(n) if self.discrete else 0.0)
 
     def _along(
-        self, fn: Any, xs: np.ndarray, ps: Sequence[float] | np.ndarray, *ways: np.ndarray
+        self, fn: Callable[..., Pytree], xs: np.ndarray, ps: Sequence[float] | np.ndarray, *ways: np.ndarray
     ) -> list[np.ndarray]:
         """F's derivatives along directions of u, or of x alone, as ``fn`` takes them, at one state or at as many.
 
@@ -146,7 +147,9 @@ class Family:
         found = along(fn, fixed, *moving)
         return _compiled(fn, fixed, *moving) if found is None else found
 
-    def fixed(self, ps: Sequence[float] | np.ndarray) -> Any:
+    def fixed(
+        self, ps: Sequence[float] | np.ndarray
+    ) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
         """F and its Jacobian as functions of x alone."""
 
         def function(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -219,7 +222,7 @@ class Family:
 
 
 @jax.jit
-def change_of(corners: Any, x0: Array, x: Array, ps: Array, times: Any) -> Array:
+def change_of(corners: Corners, x0: Array, x: Array, ps: Array, times: Array | int | None) -> Array:
     """F(x, p), traced; ``times`` applications of a map, None for one about its rest."""
     variant, rates, rule = numbers_at(corners, ps)
     system = DiracSystem(variant, x0, rates, None)
@@ -230,34 +233,34 @@ def change_of(corners: Any, x0: Array, x: Array, ps: Array, times: Any) -> Array
     return jax.lax.fori_loop(0, times, lambda _, y: y + map_change(system, rule.bias_corrected, y), x) - x
 
 
-def change_once(corners: Any, x0: Array, x: Array, ps: Array, _: None) -> Array:
+def change_once(corners: Corners, x0: Array, x: Array, ps: Array, _: None) -> Array:
     """The same for one application, also far from rest, without a loop."""
     variant, rates, rule = numbers_at(corners, ps)
     system = DiracSystem(variant, x0, rates, None)
     return velocity(system, x) if rule is None else map_change(system, rule.bias_corrected, x)
 
 
-def _field(fixed: Any, x: Array, ps: Array) -> tuple[Callable[[Array], Array], Array]:
+def _field(fixed: _Motion, x: Array, ps: Array) -> tuple[Callable[[Array], Array], Array]:
     """F as a function of u = (x, p) of all numbers, and u."""
     motion, extra = fixed
     n = len(x)
     return lambda u: motion(u[:n], u[n:], extra), jnp.concatenate([x, ps])
 
 
-def _once(fixed: Any, x: Array, ps: Array, v: Array) -> tuple[Array, Array]:
+def _once(fixed: _Motion, x: Array, ps: Array, v: Array) -> tuple[Array, Array]:
     """F and F'(v)."""
     field, u = _field(fixed, x, ps)
     return jax.jvp(field, (u,), (v,))
 
 
-def _twice(fixed: Any, x: Array, ps: Array, v: Array, w: Array) -> tuple[Array, Array, Array, Array]:
+def _twice(fixed: _Motion, x: Array, ps: Array, v: Array, w: Array) -> tuple[Array, Array, Array, Array]:
     """F, F'(v), F'(w) and F''(v, w)."""
     field, u = _field(fixed, x, ps)
     (value, by_v), (by_w, both) = jax.jvp(lambda u: jax.jvp(field, (u,), (v,)), (u,), (w,))
     return value, by_v, by_w, both
 
 
-def _thrice(fixed: Any, x: Array, ps: Array, v: Array, w: Array, z: Array) -> tuple[Array, Array]:
+def _thrice(fixed: _Motion, x: Array, ps: Array, v: Array, w: Array, z: Array) -> tuple[Array, Array]:
     """F''(v, w) and F'''(v, w, z)."""
     field, u = _field(fixed, x, ps)
     return jax.jvp(_pushed(_pushed(field, v), w), (u,), (z,))
@@ -267,7 +270,9 @@ def _pushed(f: Callable[[Array], Array], way: Array) -> Callable[[Array], Array]
     return lambda u: jax.jvp(f, (u,), (way,))[1]
 
 
-def _compiled(fn: Any, fixed: Any, xs: np.ndarray, ps: np.ndarray, *ways: np.ndarray) -> list[np.ndarray]:
+def _compiled(
+    fn: Callable[..., Pytree], fixed: _Motion, xs: np.ndarray, ps: np.ndarray, *ways: np.ndarray
+) -> list[np.ndarray]:
     """``fn`` at a state or at many, in blocks, so that two programs at most are compiled for all counts of these."""
     count = len(ways[0])
     size = _FEW if count <= _FEW else _AT_ONCE
@@ -279,12 +284,14 @@ def _compiled(fn: Any, fixed: Any, xs: np.ndarray, ps: np.ndarray, *ways: np.nda
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _at_many(fn: Any, fixed: Any, ps: Array, xs: Array, *ways: Array) -> Any:
+def _at_many(
+    fn: Callable[..., Pytree], fixed: _Motion, ps: Array, xs: Array, *ways: Array
+) -> tuple[Array, ...]:
     return jax.vmap(lambda x, *ways: fn(fixed, x, ps, *ways))(xs, *ways)
 
 
 @at_once()
-def _rest(corners: Any, x0: Array, players: Array, ps: Array) -> Array:
+def _rest(corners: Corners, x0: Array, players: Array, ps: Array) -> Array:
     variant, rates, rule = numbers_at(corners, ps)
     assert isinstance(rule, Rule)
     return rest_state(DiracSystem(variant, x0, rates, None), rule, players)

@@ -28,7 +28,7 @@ class ParametrisedFlow:
         self.parameters = parameters
 
     @property
-    def _system_at(self) -> Any:
+    def _system_at(self) -> Partial:
         """What flows, as a traced function of all parameters."""
         return Partial(system_at, *self.parameters.given)
 
@@ -81,7 +81,7 @@ class ParametrisedFlow:
 
 @jax.jit
 def _tangency(
-    flow_at: Any, before: Regime, moving: Regime, guard: int, z: Array, ps: Array
+    flow_at: Partial, before: Regime, moving: Regime, guard: int, z: Array, ps: Array
 ) -> tuple[Array, tuple[Array, Array]]:
     def both(z: Array, ps: Array) -> Array:
         system = flow_at(ps)

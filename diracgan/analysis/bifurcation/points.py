@@ -165,7 +165,7 @@ class Bifurcation(Record):
         return math.sqrt(square) * extent(form, self.family.dim) if form is not None and square > 0 else None
 
 
-def check_point(point: Any) -> Bifurcation:
+def check_point(point: object) -> Bifurcation:
     """``point``, or InputError where it is not a bifurcation."""
     return instance("point", point, Bifurcation, "one of the points of dg.bifurcation.branch(...)")
 

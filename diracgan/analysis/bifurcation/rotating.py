@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -15,11 +16,12 @@ from ...errors import InputError
 from ...rules import Rule
 from ...variants import Variant
 from ..dynamical_system import ContinuousSystem, DiscreteSystem, map_change
+from ..linear.parameter_handle import ParameterHandle
 from ..linear.settings import LinearSettings, settings
 from ..orbits.rotating_states import commutes_with_rotations
 from .branch import Branch, follow, present_within, varied
 from .family import Family
-from .varying_parameters import numbers_at
+from .varying_parameters import Corners, numbers_at
 
 _SAMPLES, _AROUND, _COSINE = 5, 0.1, 0.9  # states looked at: how far around the start, their largest |cos|
 _STEP = 0.02  # along the branch, of the range
@@ -39,16 +41,18 @@ class RotatingFamily(Family):
         wedge: l0^2, or None where it is not conserved.
     """
 
-    def __init__(self, around: LinearSettings, handles: Any, wedge: float | None) -> None:
+    def __init__(
+        self, around: LinearSettings, handles: Sequence[ParameterHandle], wedge: float | None
+    ) -> None:
         super().__init__(around, handles, times=1)
         self.wedge = wedge
 
     @property
-    def _motion(self) -> Any:
+    def _motion(self) -> Callable[..., Array]:
         return _reduced_change
 
     @property
-    def _extra(self) -> Any:
+    def _extra(self) -> float | None:
         return self.wedge
 
     @property
@@ -188,7 +192,7 @@ def _squares(z: Array) -> Array:
     return jnp.stack([phi @ phi, theta @ theta, phi @ theta])
 
 
-def _reduced_change(corners: Any, x0: Array, x: Array, ps: Array, wedge: Any) -> Array:
+def _reduced_change(corners: Corners, x0: Array, x: Array, ps: Array, wedge: Array | float | None) -> Array:
     """The change of (|phi|^2, |theta|^2, phi . theta), with the wedge held where one is given."""
     variant, rates, rule = numbers_at(corners, ps)
     system, z = DiracSystem(variant, x0, rates, None), _in_plane(x)

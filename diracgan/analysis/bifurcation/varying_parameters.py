@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +18,13 @@ from ... import dirac
 from ...dynamics.filippov import DiracSystem
 from ...game import Players
 from ...parameters import is_traced
+from ...rules import Rule
+from ...variants import Variant
 from ..linear.parameter_handle import ParameterHandle, set_all
 from ..linear.settings import LinearSettings
+
+Corners: TypeAlias = tuple[Variant, Players, Rule | None]
+"""A variant, rates and a rule; leaves that vary have an axis over the corners of the unit cube."""
 
 
 class VaryingParameters:
@@ -45,14 +50,14 @@ class VaryingParameters:
         self.corners, self.x0 = jax.tree.map(np.asarray, corners), np.asarray(around.x0, np.float64)
 
     @property
-    def given(self) -> tuple[Any, np.ndarray]:
+    def given(self) -> tuple[Corners, np.ndarray]:
         """The corners and the datum, which programs take."""
         return self.corners, self.x0
 
     def line(self, k: int, held: float) -> VaryingParameters:
         """Those of which parameter k alone varies, of two; what is compiled for both serves."""
 
-        def set_both(_: LinearSettings, value: Any) -> LinearSettings:
+        def set_both(_: LinearSettings, value: float) -> LinearSettings:
             return set_all(self.around, self.handles, [value, held] if k == 0 else [held, value])
 
         made = copy.copy(self)
@@ -96,19 +101,19 @@ class VaryingParameters:
         return by_numbers[..., self._varying]
 
 
-def numbers_at(corners: Any, ps: Array | np.ndarray) -> Any:
+def numbers_at(corners: Corners, ps: Array | np.ndarray) -> Corners:
     """Multi-affine interpolation of every leaf that varies; its leading axis runs over the corners.
 
     By NumPy where all are numbers: a shooting asks thousands of times.
     """
-    xp: Any = jnp if any(is_traced(x) for x in jax.tree.leaves((corners, ps))) else np
+    xp = jnp if any(is_traced(x) for x in jax.tree.leaves((corners, ps))) else np
     weights = functools.reduce(
         xp.kron, [xp.stack([1.0 - p, p]) for p in ps], xp.ones(1, xp.asarray(ps).dtype)
     )
     return jax.tree.map(lambda leaf: leaf if xp.ndim(leaf) == 0 else weights @ xp.asarray(leaf), corners)
 
 
-def system_at(corners: Any, x0: Any, ps: Array | np.ndarray) -> DiracSystem:
+def system_at(corners: Corners, x0: Array, ps: Array | np.ndarray) -> DiracSystem:
     """What flows where the parameters are ``ps``."""
     variant, rates, _ = numbers_at(corners, ps)
     return DiracSystem(variant, x0, rates, None)

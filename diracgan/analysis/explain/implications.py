@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ... import dirac
 from ...game import Players
@@ -117,7 +118,7 @@ class _SampledField:
         self.variant = variant
         self.draw = np.random.default_rng(20190602)
 
-    def at(self, phi: Any, theta: Any, x0: Any = None) -> Players:
+    def at(self, phi: Any, theta: Any, x0: ArrayLike | None = None) -> Players:
         """The field at many points, (n, d) each."""
         f = jax.vmap(dirac.field(self.variant, x0))
         return Players(*(np.asarray(v) for v in f(jnp.asarray(phi, float), jnp.asarray(theta, float))))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ...tracing.symbolic import functions
+from ...tracing.symbolic import Expression, functions
 
 
-def simplify(e: Any) -> Any:
+def simplify(e: Expression) -> Expression:
     """The shortest of what a few cheap rewritings give."""
     import sympy as sp
 
@@ -18,7 +16,7 @@ def simplify(e: Any) -> Any:
     return min(tries, key=lambda t: (sp.count_ops(t), tries.index(t)))
 
 
-def _reflected(add: Any) -> Any:
+def _reflected(add: Expression) -> Expression:
     """c sigma(x) - c = -c sigma(-x) and c softplus(x) - c x = c softplus(-x), where a sum holds both terms."""
     import sympy as sp
 
@@ -40,7 +38,7 @@ def _reflected(add: Any) -> Any:
     return add
 
 
-def _by_modulus(e: Any) -> Any:
+def _by_modulus(e: Expression) -> Expression:
     """With x^2 written |x|^2 beside |x|, so that quotients of the two cancel."""
     import sympy as sp
 
@@ -56,7 +54,7 @@ def _by_modulus(e: Any) -> Any:
     return e
 
 
-def _sign_restored(term: Any, x: Any, size: Any) -> Any:
+def _sign_restored(term: Expression, x: Expression, size: Expression) -> Expression:
     """One product with x = sign(x) |x| put back: x/|x| as sign(x), an even power of |x| as that of x."""
     import sympy as sp
 
@@ -72,15 +70,15 @@ def _sign_restored(term: Any, x: Any, size: Any) -> Any:
     return rest * x**power * sp.Abs(x) ** exponent
 
 
-def as_text(e: Any) -> str:
+def as_text(e: Expression) -> str:
     """An expression as text, with [condition] for what is 1 where it holds and 0 elsewhere."""
     from sympy.printing.str import StrPrinter
 
     class Printer(StrPrinter):
-        def _print_Abs(self, a: Any) -> str:
+        def _print_Abs(self, a: Expression) -> str:
             return f"|{self._print(a.args[0])}|"
 
-        def _print_Piecewise(self, p: Any) -> str:
+        def _print_Piecewise(self, p: Expression) -> str:
             if [value for value, _ in p.args] == [1, 0]:
                 return f"[{self._print(p.args[0][1])}]"
             cases = [f"{self._print(value)} if {self._print(where)}" for value, where in p.args[:-1]]

@@ -14,7 +14,7 @@ from ... import dirac
 from ...errors import InputError
 from ...game import Game, Players, Samples, loss_value
 from ...parameters import plain
-from ...tracing.symbolic import NoFormula, exact, formulas, released
+from ...tracing.symbolic import Expression, NoFormula, exact, formulas, released
 from ...variants import Variant
 from ..linear.spectrum import Spectrum
 from .simplify import simplify
@@ -34,7 +34,7 @@ class SymbolicModel:
         """Derive everything for the dimension ``dim``, and the datum ``x0``, (d,); None for 0."""
         import sympy as sp
 
-        def symbols(name: str) -> list[Any]:
+        def symbols(name: str) -> list[Expression]:
             names = [name] if dim == 1 else [f"{name}_{i + 1}" for i in range(dim)]
             return [sp.Symbol(n, real=True) for n in names]
 
@@ -57,17 +57,17 @@ class SymbolicModel:
             self.values = dict(self.datum)  # a loss that asks what its parameter is wants numbers
             self._derive(jax.tree.map(lambda x: exact(plain(x)), variant), e_real, e_fake)
 
-    def _derive(self, variant: Variant, e_real: list[Any], e_fake: list[Any]) -> None:
+    def _derive(self, variant: Variant, e_real: list[Expression], e_fake: list[Expression]) -> None:
         import sympy as sp
 
         one = [np.array([sp.Symbol(n, real=True)]) for n in ("D_r", "D_f")]
         samples = [np.array([[sp.Symbol(n, real=True)]]) for n in ("x_r", "x_f")]
 
-        def on_logits(which: str) -> Any:
+        def on_logits(which: str) -> Expression:
             return lambda v, r, f, xr, xf: loss_value(v, which, r, f, Samples(xr, xf))
 
-        def on_dirac(which: str) -> Any:
-            def loss(v: Variant, players: Players, real: Any, shift: Any) -> Any:
+        def on_dirac(which: str) -> Expression:
+            def loss(v: Variant, players: Players, real: Expression, shift: Expression) -> Expression:
                 game = Game(v, real[None], shift, dirac.critic, lambda theta, z: (theta + z)[None])
                 return getattr(game, which)(players)
 
@@ -89,23 +89,23 @@ class SymbolicModel:
         self.field = _transformed(variant, [released(_as_cases(e)) for e in raw], self.z)
 
     @property
-    def origin(self) -> dict[Any, Any]:
+    def origin(self) -> dict[Expression, Expression]:
         """(phi, theta) = (0, x0)."""
         return dict(zip(self.z, [0] * self.dim + self.x0, strict=True))
 
     @property
-    def numbers(self) -> dict[Any, Any]:
+    def numbers(self) -> dict[Expression, Expression]:
         """Symbol -> the number that it stands for."""
         import sympy as sp
 
         return {sp.Symbol(n, **_assumed(x)): exact(x) for n, x in self.values.items()}
 
 
-def slope(e: Any, x: Any) -> Any:
+def slope(e: Expression, x: Expression) -> Expression:
     """The derivative, with that of floor, ceiling and sign 0 as autodiff has it."""
     import sympy as sp
 
-    held: dict[Any, Any] = {}
+    held: dict[Expression, Expression] = {}
     for k, step in enumerate(sorted(e.atoms(sp.floor, sp.ceiling, sp.sign), key=str)):
         held[sp.Dummy(f"step_{k}", integer=True)] = step
     return sp.diff(e.subs({step: name for name, step in held.items()}), x).subs(held)
@@ -132,7 +132,7 @@ def _assumed(number: float) -> dict[str, bool]:
     return {"positive": True} if number > 0 else {"negative": True}
 
 
-def _transformed(variant: Variant, field: list[Any], z: list[Any]) -> list[Any]:
+def _transformed(variant: Variant, field: list[Expression], z: list[Expression]) -> list[Expression]:
     """The field as consensus optimisation and symplectic adjustment change it; see :func:`diracgan.game.transform`."""
     import sympy as sp
 
@@ -144,7 +144,7 @@ def _transformed(variant: Variant, field: list[Any], z: list[Any]) -> list[Any]:
     return list(v - gamma * j.T * v + lam / 2 * (j - j.T) * v)
 
 
-def _as_cases(e: Any) -> Any:
+def _as_cases(e: Expression) -> Expression:
     """With the step function of a maximum's derivative written as its two cases."""
     import sympy as sp
 
@@ -159,8 +159,8 @@ class Abbreviations:
         import sympy as sp
 
         self.dim, self.where = model.dim, {}
-        self.whole: dict[Any, Any] = {}
-        self.parts: list[list[tuple[Any, Any]]] = []
+        self.whole: dict[Expression, Expression] = {}
+        self.parts: list[list[tuple[Expression, Expression]]] = []
         if model.dim == 1:
             return
         pairs = {
@@ -178,7 +178,7 @@ class Abbreviations:
             self.parts.append([(one, symbol - two), (two, symbol - one)])
             self.where["s" if name == "s" else f"{name}^2"] = f"{one} + {two}".replace("**", "^")
 
-    def __call__(self, e: Any) -> Any:
+    def __call__(self, e: Expression) -> Expression:
         """The shortest form of an expression."""
         import sympy as sp
 
@@ -191,7 +191,7 @@ class Abbreviations:
         return min(map(simplify, tries), key=sp.count_ops)
 
 
-def linearised(model: SymbolicModel, seen: Spectrum) -> tuple[Any, list[tuple[Any, int]]]:
+def linearised(model: SymbolicModel, seen: Spectrum) -> tuple[Expression, list[tuple[Expression, int]]]:
     """The Jacobian at (0, x0) and its eigenvalues, held against the numerical ones; None where there is none."""
     import sympy as sp
 
@@ -214,14 +214,14 @@ def linearised(model: SymbolicModel, seen: Spectrum) -> tuple[Any, list[tuple[An
     return found, _eigenvalues(found, {})
 
 
-def _jacobians(model: SymbolicModel) -> Iterator[Callable[[], Any]]:
+def _jacobians(model: SymbolicModel) -> Iterator[Callable[[], Expression]]:
     """What the Jacobian at (0, x0) may be: by substitution, with numbers for symbols, by a limit."""
     import sympy as sp
 
     raw = sp.Matrix(model.field).jacobian(model.z)
     origin = model.origin
 
-    def limit() -> Any:
+    def limit() -> Expression:
         eps = sp.Symbol("eps", positive=True)
         ways = (2, 3, 5, 7) if model.dim == 2 else (2, 5)
         ray = {x: at + eps * w for (x, at), w in zip(origin.items(), ways, strict=True)}
@@ -235,11 +235,11 @@ def _jacobians(model: SymbolicModel) -> Iterator[Callable[[], Any]]:
         yield limit
 
 
-def _mean(matrix: Any, noise: list[Any]) -> Any:
+def _mean(matrix: Expression, noise: list[Expression]) -> Expression:
     """The mean over standard normal variables of a matrix of polynomials in them; else the matrix as it is."""
     import sympy as sp
 
-    def entry(e: Any) -> Any:
+    def entry(e: Expression) -> Expression:
         if not noise or not e.has(*noise):
             return e
         e = sp.expand(e)
@@ -251,19 +251,19 @@ def _mean(matrix: Any, noise: list[Any]) -> Any:
     return matrix.applyfunc(entry)
 
 
-def _eigenvalues(j: Any, numbers: dict[Any, Any]) -> list[tuple[Any, int]]:
+def _eigenvalues(j: Expression, numbers: dict[Expression, Expression]) -> list[tuple[Expression, int]]:
     """Formulas, for blocks that couple one component of phi with that of theta; else none."""
     import sympy as sp
 
     d = j.rows // 2
-    found: dict[Any, int] = {}
+    found: dict[Expression, int] = {}
     for i, k in itertools.product(range(2 * d), repeat=2):
         if i % d != k % d and j[i, k] != 0:
             return []
     for i in range(d):
         block = j.extract([i, i + d], [i, i + d])
-        half: Any = block.trace() / 2
-        square: Any = sp.expand(half**2 - block.det())
+        half: Expression = block.trace() / 2
+        square: Expression = sp.expand(half**2 - block.det())
         turning = square.subs(numbers).is_negative
         root = (sp.I if turning else 1) * sp.sqrt(sp.factor_terms(sp.expand(-square if turning else square)))
         for sign in (1, -1):

@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from numpy.typing import ArrayLike
 
 from ... import dirac
 from ...dynamics.filippov import DiracSystem, velocity
 from ...errors import InputError
+from ...pytrees import Pytree
 from ...rules import Rule
 from ...variants import Variant
 from ..dynamical_system import map_change
@@ -137,8 +140,8 @@ def locus(
     values: Sequence[float] | np.ndarray,
     rule: Rule | None = None,
     dim: int | None = None,
-    x0: Any = None,
-    at: Any = None,
+    x0: ArrayLike | None = None,
+    at: tuple[ArrayLike, ArrayLike] | None = None,
     rate_d: float = 1.0,
     rate_g: float = 1.0,
 ) -> np.ndarray:
@@ -177,7 +180,7 @@ def locus(
     return np.stack([r if len(r) == size else np.full(size, np.nan, complex) for r in rows])
 
 
-def _matrix(system: DiracSystem, rule: Rule | None, y: Any) -> Any:
+def _matrix(system: DiracSystem, rule: Rule | None, y: Array) -> Array:
     if rule is None:
         return jax.jacfwd(partial(velocity, system))(y)
     return jax.jacfwd(partial(map_change, system, rule.at_rest))(rest_state(system, rule, y))
@@ -187,8 +190,8 @@ _matrices = jax.jit(jax.vmap(_matrix))
 
 
 @jax.jit
-def _slopes(base: tuple[DiracSystem, Rule | None], at: Any, tangents: Any) -> Any:
-    def matrix(numbers: tuple[DiracSystem, Rule | None]) -> Any:
+def _slopes(base: tuple[DiracSystem, Rule | None], at: Array, tangents: Pytree) -> Array:
+    def matrix(numbers: tuple[DiracSystem, Rule | None]) -> Array:
         return _matrix(numbers[0], numbers[1], at)
 
     return jax.vmap(lambda t: jax.jvp(matrix, (base,), (t,))[1])(tangents)

@@ -161,7 +161,9 @@ def _of_rule(around: LinearSettings) -> dict[str, _Entry]:
     found: dict[str, _Entry] = {}
     for path, (p, change, now) in _numbers(rule).items():
 
-        def setter(s: LinearSettings, x: Any, change: Callable[[Any, Any], Any] = change) -> LinearSettings:
+        def setter(
+            s: LinearSettings, x: object, change: Callable[[Any, Any], Any] = change
+        ) -> LinearSettings:
             return dataclasses.replace(s, rule=change(s.rule, x))
 
         found[f"rule.{path}"] = (p, setter, now)
@@ -201,7 +203,7 @@ def _of_flow(around: LinearSettings) -> dict[str, _Entry]:
         return {}
     rate = Parameter("rate", 1.0, low=0.0, open_low=True)
 
-    def setter(make: Callable[[Players, Any], Players]) -> Callable[[LinearSettings, Any], LinearSettings]:
+    def setter(make: Callable[[Players, float], Players]) -> Callable[[LinearSettings, Any], LinearSettings]:
         return lambda s, x: dataclasses.replace(s, rates=make(s.rates, x))
 
     phi, theta = around.rates

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,8 @@ from ...rules import Rule, float_vector
 from ...tracing.host import at_once, in_rows, program_of
 from ...tracing.scalar_program import Program
 from ..dynamical_system import map_along, map_change
+
+Batch = TypeVar("Batch")
 
 # operations on numbers, up to which NumPy answers a batch as soon as a program that is compiled
 _AT_ONCE = 2e7
@@ -80,7 +82,7 @@ def look(
     return without(found) if no_map else found, seen.alive
 
 
-def filled_up(batch: Any, size: int) -> Any:
+def filled_up(batch: Batch, size: int) -> Batch:
     """A batch of ``size``, the last of its entries repeated, so that every batch has one shape."""
     return jax.tree.map(lambda x: np.concatenate([x, np.repeat(x[-1:], size - len(x), axis=0)]), batch)
 
@@ -106,7 +108,9 @@ class HostProbe(NamedTuple):
         if self.rest is not None:
             y = in_rows(self.rest, (system, rule), at[:, None])[0][:, 0]
 
-        def seen(points: np.ndarray, ways: np.ndarray, others: np.ndarray) -> tuple[Any, Any, Any]:
+        def seen(
+            points: np.ndarray, ways: np.ndarray, others: np.ndarray
+        ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             values, slopes = in_rows(self.change, given, points, ways)
             return values, slopes, in_rows(self.change.of_first_leaf, given, others, others)[0]
 

@@ -107,7 +107,9 @@ def settings(
     return LinearSettings(variant, rule, point, datum, check_rates(rate_d, rate_g, rule))
 
 
-def _point_and_datum(dim: int | None, x0: Any, at: Any) -> tuple[Players, np.ndarray]:
+def _point_and_datum(
+    dim: int | None, x0: ArrayLike | None, at: tuple[ArrayLike, ArrayLike] | None
+) -> tuple[Players, np.ndarray]:
     """The point that is asked about, (0, x0) where none is named, and the datum."""
     if at is None:
         _, _, datum = starts(None, None, _dim_of(dim, x0), x0)
@@ -122,5 +124,5 @@ def _point_and_datum(dim: int | None, x0: Any, at: Any) -> tuple[Players, np.nda
     return Players(phi, theta), datum
 
 
-def _dim_of(dim: int | None, x0: Any) -> int:
+def _dim_of(dim: int | None, x0: ArrayLike | None) -> int:
     return dim if dim is not None else (1 if x0 is None else len(vector("x0", x0)))

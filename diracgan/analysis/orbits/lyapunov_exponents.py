@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import numpy as np
 from jax import Array
@@ -11,6 +9,7 @@ from jax import Array
 from ...dynamics.compiled_loops import stretching_loop
 from ...dynamics.filippov import DiracSystem
 from ...numerics.lyapunov import Exponents, exponents, stretching, windowed_mean
+from ...pytrees import Pytree
 from ...rules import Rule
 from ..dynamical_system import DiscreteSystem, map_along, map_change, runge_kutta_step
 from .orbit import by_modulus
@@ -19,7 +18,7 @@ _ROWS = 2000  # pieces of an orbit whose stretching is kept
 
 
 def lyapunov_multipliers(
-    motion: DiscreteSystem, state: Any, period: float, applications: int
+    motion: DiscreteSystem, state: Pytree, period: float, applications: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Moduli of the multipliers over ``period`` iterations of a map on an invariant set, by QR along the orbit.
 
@@ -56,7 +55,7 @@ def multipliers(logs: np.ndarray, period: float) -> tuple[np.ndarray, np.ndarray
     return over_a_period(late), np.abs(halves[0] - halves[1])
 
 
-def exponents_along(motion: DiscreteSystem, state: Any, applications: int) -> Exponents:
+def exponents_along(motion: DiscreteSystem, state: Pytree, applications: int) -> Exponents:
     """Lyapunov exponents per iteration along the orbit of a state, on everything that the rule remembers.
 
     Args:
@@ -89,7 +88,7 @@ def exponents_of_flow(system: DiracSystem, start: np.ndarray, steps: int, h: flo
     return exponents(logs / h, length=_ROWS * kept * h)
 
 
-def _logs_along(motion: DiscreteSystem, state: Any, kept: int) -> np.ndarray:
+def _logs_along(motion: DiscreteSystem, state: Pytree, kept: int) -> np.ndarray:
     """The stretching per iteration, (rows, n): always as many rows of ``kept`` applications, so compiled once."""
     with jax.enable_x64(True):
         map_, flat = (motion.system, motion.long_run), motion.flat(state)

@@ -11,8 +11,9 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -202,26 +203,31 @@ def _saltation(
 
 
 def _velocity_by(
-    flow: Any, velocity: Any, system_at: Any, numbers: Array, regime: Regime | None, y: Array
+    flow: Callable[..., Array],
+    velocity: Callable[..., Array],
+    system_at: Partial,
+    numbers: Array,
+    regime: Regime | None,
+    y: Array,
 ) -> Array:
     system = system_at(numbers)
     return velocity(system, y) if regime is None else flow(system, y, regime)
 
 
 @at_once(partial(_velocity_by, partial(flow_by, frozen_velocity), frozen_velocity))
-def _velocity(system_at: Any, numbers: Array, regime: Regime | None, y: Array) -> Array:
+def _velocity(system_at: Partial, numbers: Array, regime: Regime | None, y: Array) -> Array:
     return _velocity_by(filippov.flow_in, filippov.velocity, system_at, numbers, regime, y)
 
 
 @jax.jit
-def _normals(system_at: Any, numbers: Array, regime: Regime, y: Array) -> tuple[Array, Array]:
+def _normals(system_at: Partial, numbers: Array, regime: Regime, y: Array) -> tuple[Array, Array]:
     """How the guards change with the state and with the numbers."""
     return jax.jacfwd(lambda y, p: filippov.guards(system_at(p), y, regime), (0, 1))(y, numbers)
 
 
 @jax.jit
 def _integrated(
-    system_at: Any, numbers: Array, regime: Regime | None, start: Array, span: Array
+    system_at: Partial, numbers: Array, regime: Regime | None, start: Array, span: Array
 ) -> tuple[Array, Array]:
     """One smooth piece: y' = F(y, p), w' = F_y w + F_p for every neighbour w, the columns after the first."""
     n, count = start.shape[0], start.shape[1] - 1

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ...numerics import eigen
+from ...pytrees import Pytree
 from ..decision_thresholds import T
 from ..dynamical_system import DynamicalSystem
 from .orbit import Method, Orbit
@@ -17,7 +16,7 @@ _BACK = 1e-8  # of the orbit's size: so near it comes to itself
 _NEWTON = 6
 
 
-def periodic_points(motion: DynamicalSystem, state: Any) -> Orbit | None:
+def periodic_points(motion: DynamicalSystem, state: Pytree) -> Orbit | None:
     """The orbit of the least period k <= 512 that a state of a map has settled on; None where it has on none.
 
     Refined by Newton's method on step^k(z) - z; its multipliers are those of the product of the Jacobians along it.
@@ -55,7 +54,7 @@ def periodic_points(motion: DynamicalSystem, state: Any) -> Orbit | None:
     return Orbit.sorted(flat, period, values, method, errors, T.points_error)
 
 
-def _comes_back_late(motion: DynamicalSystem, state: Any, size: float) -> int | None:
+def _comes_back_late(motion: DynamicalSystem, state: Pytree, size: float) -> int | None:
     """The applications after which a state comes back to itself, by the rows of players; None for more than 512."""
     flat = motion.flat(state)
     zs = motion.advance(state, 0.0, 1.0, 1).zs[motion.period - 1 :: motion.period]  # a row for each step

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from ...dynamics.filippov import Regime
 from ...numerics.convex_hull import distance_to_hull
 from ..decision_thresholds import T
 from ..dynamical_system import DynamicalSystem
@@ -67,7 +68,7 @@ def rest_near(
 
 
 def _step(
-    motion: DynamicalSystem, z: np.ndarray, side: Any, value: np.ndarray, slope: np.ndarray
+    motion: DynamicalSystem, z: np.ndarray, side: Regime | None, value: np.ndarray, slope: np.ndarray
 ) -> tuple[np.ndarray, bool]:
     """Newton's least-squares step, and whether rows and columns were of several scales.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from ...dynamics.filippov import Regime
 from ...numerics import eigen
 from ..decision_thresholds import T
 from ..dynamical_system import DynamicalSystem
@@ -96,7 +97,7 @@ def _turning_by(motion: _About, flat: np.ndarray, moved: np.ndarray) -> _Turning
 
 
 def _solved(
-    motion: _About, flat: np.ndarray, rate: float, side: Any, turning: _Turning
+    motion: _About, flat: np.ndarray, rate: float, side: Regime | None, turning: _Turning
 ) -> tuple[np.ndarray, float] | None:
     """The state and the rate that solve change(z) = W z, by Gauss-Newton steps; None where none is near ``flat``."""
     z = flat
@@ -139,13 +140,13 @@ class _About:
         self.discrete, self.dim = motion.discrete, motion.dim
         self._motion, self._centre = motion, centre
 
-    def side(self, flat: np.ndarray) -> Any:
+    def side(self, flat: np.ndarray) -> Regime | None:
         return self._motion.side(flat + self._centre)
 
-    def change(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
+    def change(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
         return self._motion.change(flat + self._centre, side)
 
-    def jacobian(self, flat: np.ndarray, side: Any = None) -> np.ndarray:
+    def jacobian(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
         return self._motion.jacobian(flat + self._centre, side)
 
 
@@ -153,7 +154,9 @@ def _rotation(spin: np.ndarray, angle: float) -> np.ndarray:
     return np.eye(len(spin)) + np.sin(angle) * spin + (1 - np.cos(angle)) * spin @ spin
 
 
-def _turns_alike(motion: _About, z: np.ndarray, side: Any, whole: np.ndarray, blocks: int, d: int) -> bool:
+def _turns_alike(
+    motion: _About, z: np.ndarray, side: Regime | None, whole: np.ndarray, blocks: int, d: int
+) -> bool:
     """Whether the change and its derivative turn with the state: F(R z) = R F(z), F'(R z) = R F'(z) R^T."""
     spin = whole[:d, :d]
     here, slope = motion.change(z, side), motion.jacobian(z, side)

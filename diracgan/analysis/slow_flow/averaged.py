@@ -182,8 +182,8 @@ def adaptive_flow(
     variant: Variant | None,
     rule: Rule | None,
     dim: int | None = None,
-    x0: Any = None,
-    start: Any = (None, None),
+    x0: ArrayLike | None = None,
+    start: tuple[ArrayLike | None, ArrayLike | None] = (None, None),
 ) -> AveragedFlow | None:
     """The averaged flow, where the rule is adaptive and the flow leads somewhere in d = 1; None for everything else.
 
@@ -201,7 +201,7 @@ def adaptive_flow(
     return None if found.kind is Outcome.UNDECIDED else found
 
 
-def beyond_rest(variant: Variant, rule: Rule | None, x0: Any) -> str:
+def beyond_rest(variant: Variant, rule: Rule | None, x0: ArrayLike) -> str:
     """What an answer of linear theory leaves out where the rule is adaptive, as the end of a sentence.
 
     Args:

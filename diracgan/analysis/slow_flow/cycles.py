@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ...game import Players
+from ...pytrees import Pytree
 from ..decision_thresholds import T
 from ..linear.decision import decide_matrices, status_of
 from ..linear.status import STATUSES, Status
@@ -80,7 +82,7 @@ def cycle_between(system: SlowSystem, low: float, high: float, memory: float) ->
 class _Bracket(NamedTuple):
     low: float
     high: float
-    state: Any
+    state: tuple[Players, Pytree]
     period: float
     attracts: bool
 
@@ -105,7 +107,7 @@ def _narrowed(system: SlowSystem, low: float, high: float, memory: float, near: 
 
 def _described(
     system: SlowSystem,
-    state: Any,
+    state: tuple[Players, Pytree],
     slope: np.ndarray | None,
     period: float,
     residual: float,

@@ -8,7 +8,7 @@ step, is the slow field. Every number here is an iteration of the map: no formul
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from jax import Array
 from ... import dirac
 from ...game import Players
 from ...numerics.stroboscopic import first_return
+from ...pytrees import Pytree
 from ...rules import Rule, float_vector
 from ...variants import Variant
 
@@ -44,19 +45,19 @@ class SlowSystem(NamedTuple):
     x0: Array
     sizes: Players
 
-    def step(self, state: tuple[Players, Any]) -> tuple[Players, Any]:
+    def step(self, state: tuple[Players, Pytree]) -> tuple[Players, Pytree]:
         """One whole period of the rule."""
         return self.rule.over_a_period(dirac.game(self.variant, self.x0))(*state)
 
-    def height(self, state: tuple[Players, Any]) -> Array:
+    def height(self, state: tuple[Players, Pytree]) -> Array:
         """The section: the discriminator (critic) passes 0 upwards."""
         return state[0].phi[0]
 
-    def radius(self, state: tuple[Players, Any]) -> Array:
+    def radius(self, state: tuple[Players, Pytree]) -> Array:
         """The generator's distance from the datum, in its own steps."""
         return jnp.abs(state[0].theta - self.x0)[0] / self.sizes.theta
 
-    def on_section(self, radius: Array, memory: Any) -> tuple[Players, Any]:
+    def on_section(self, radius: Array, memory: Pytree) -> tuple[Players, Pytree]:
         """The state on the section at a radius."""
         return Players(jnp.zeros(1), self.x0 - radius * self.sizes.theta), memory
 
@@ -79,16 +80,16 @@ class SlowDrift(NamedTuple):
     rate: Array
     period: Array
     found: Array
-    state: Any
+    state: tuple[Players, Pytree]
 
 
-def forced(system: SlowSystem, radius: Array, omega: Any, steps: Array) -> tuple[Any, Players]:
+def forced(system: SlowSystem, radius: Array, omega: Array | float, steps: Array) -> tuple[Pytree, Players]:
     """The memory after the players were led round a circle, and the mean squares of the steps it then made."""
     game = dirac.game(system.variant, system.x0)
     run = system.rule.over_a_period(game)
     start = system.rule.rest(game, system.on_circle(radius, jnp.zeros(())))
 
-    def once(n: Array, now: tuple[Any, Players]) -> tuple[Any, Players]:
+    def once(n: Array, now: tuple[Pytree, Players]) -> tuple[Pytree, Players]:
         memory, sums = now
         players = system.on_circle(radius, (n - steps + 1) * omega)
         after, memory = run(players, memory)
@@ -139,7 +140,7 @@ def drift(system: SlowSystem, radius: Array, memory_steps: Array) -> SlowDrift:
     return jax.lax.while_loop(more, again, (nothing, long))[0]
 
 
-def rotation_limit(radius: Any) -> Any:
+def rotation_limit(radius: Array | float) -> Array | float:
     """Steps after which a rotation from a radius is given up."""
     return _MOST_TURNS * radius + _LEAST_LIMIT
 
@@ -164,19 +165,19 @@ class ReturnMap(NamedTuple):
     period: Array
 
 
-def free_vector(state: tuple[Players, Any]) -> Array:
+def free_vector(state: tuple[Players, Pytree]) -> Array:
     """What is free on the section: the generator, and the memory's floating-point entries."""
     return float_vector((state[0].theta, state[1]))[0]
 
 
-def from_vector(state: tuple[Players, Any], vector: Array) -> tuple[Players, Any]:
+def from_vector(state: tuple[Players, Pytree], vector: Array) -> tuple[Players, Pytree]:
     """The state on the section with these free entries, counters as in ``state``."""
     theta, memory = float_vector((state[0].theta, state[1]))[1](vector)
     return Players(jnp.zeros(1), theta), memory
 
 
 @jax.jit
-def return_map(system: SlowSystem, state: tuple[Players, Any], vector: Array, most: Array) -> ReturnMap:
+def return_map(system: SlowSystem, state: tuple[Players, Pytree], vector: Array, most: Array) -> ReturnMap:
     """What a rotation changes, with its derivative."""
 
     def change(x: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -213,14 +214,14 @@ class _Crossings(NamedTuple):
 
 
 @jax.jit
-def extent(system: SlowSystem, state: tuple[Players, Any], steps: Array, share: Array) -> Extent:
+def extent(system: SlowSystem, state: tuple[Players, Pytree], steps: Array, share: Array) -> Extent:
     """Follow the map itself and watch the last ``share`` of the steps."""
     run = system.rule.over_a_period(dirac.game(system.variant, system.x0))
     window = (share * steps).astype(int)
 
     def once(
-        n: Array, now: tuple[Any, Players, Players, _Crossings]
-    ) -> tuple[Any, Players, Players, _Crossings]:
+        n: Array, now: tuple[Pytree, Players, Players, _Crossings]
+    ) -> tuple[Pytree, Players, Players, _Crossings]:
         (players, memory), largest, squares, seen = now
         after, memory = run(players, memory)
         old, new = players.phi[0], after.phi[0]

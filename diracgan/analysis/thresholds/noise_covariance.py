@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from ... import dirac
 from ...dynamics.noise import NoisyGame, covariance, step_size
@@ -48,7 +47,7 @@ class Scatter:
     sde_step: float | None
     spectrum: Spectrum
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         """The players' covariance."""
         return np.array(self.covariance, dtype=dtype)
 

@@ -123,7 +123,9 @@ def tune(
     return _record(around, ranges, best, count)
 
 
-def _ranges(around: LinearSettings, over: Any) -> dict[ParameterHandle, tuple[float, float]]:
+def _ranges(
+    around: LinearSettings, over: Mapping[str, tuple[float, float] | None] | Iterable[str]
+) -> dict[ParameterHandle, tuple[float, float]]:
     wanted: dict[str, Any] = dict(over) if isinstance(over, Mapping) else dict.fromkeys(_names(over))
     if not wanted:
         raise InputError("nothing to tune; allowed: at least one parameter in over")
@@ -163,7 +165,7 @@ def _ranges(around: LinearSettings, over: Any) -> dict[ParameterHandle, tuple[fl
     return found
 
 
-def _names(over: Any) -> list[str]:
+def _names(over: Mapping[str, tuple[float, float] | None] | Iterable[str]) -> list[str]:
     names = [over] if isinstance(over, str) else listed("over", over, "names")
     if not all(isinstance(n, str) for n in names):
         raise InputError(

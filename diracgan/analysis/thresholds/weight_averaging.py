@@ -75,7 +75,7 @@ class Averaging(Record):
     dim: int | None = None
 
 
-def gain(decay: Any, angle: Any) -> Any:
+def gain(decay: ArrayLike, angle: ArrayLike) -> np.float64 | np.ndarray:
     """Amplitude of the EMA of an orbit over the orbit's own: (1 - beta)/|1 - beta exp(-i omega h)|.
 
     Args:
@@ -98,7 +98,7 @@ def gain(decay: Any, angle: Any) -> Any:
     return (1.0 - beta) / np.hypot(1.0 - beta, swing)
 
 
-def flow_gain(tau: Any, omega: Any) -> Any:
+def flow_gain(tau: ArrayLike, omega: ArrayLike) -> np.float64 | np.ndarray:
     """The same in continuous time: 1/|1 + i omega tau|.
 
     Example:
@@ -242,7 +242,7 @@ def _refuse_of_games(given: Mapping[str, Any]) -> None:
             )
 
 
-def _of_steps(frequency: float, step: float, given: Any, k: float | None) -> dict[str, Any]:
+def _of_steps(frequency: float, step: float, given: ArrayLike | None, k: float | None) -> dict[str, Any]:
     """What an average with these decays does, and the decay that reduces the orbit k-fold."""
     angle = number("omega * h", frequency * step, low=0)
     betas, rests = _decays(given)
@@ -259,7 +259,7 @@ def _of_steps(frequency: float, step: float, given: Any, k: float | None) -> dic
     return made
 
 
-def _of_flow(frequency: float, given: Any, k: float | None) -> dict[str, Any]:
+def _of_flow(frequency: float, given: ArrayLike | None, k: float | None) -> dict[str, Any]:
     """The same for the flow's average with these time constants."""
     taus = _taus(given, frequency)
     tau = None if k is None else (math.sqrt(k * k - 1.0) / frequency if frequency else math.nan)
@@ -291,7 +291,7 @@ def _frequency(
     return turning if rule is None else turning / (rule.period * float(rule.time_step))
 
 
-def _decays(given: Any) -> tuple[np.ndarray, np.ndarray]:
+def _decays(given: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
     """The decays and 1 minus them, each accurate."""
     if given is None:
         rests = np.concatenate([[1.0], np.geomspace(*_RESTS, _CURVE - 1)])
@@ -302,7 +302,7 @@ def _decays(given: Any) -> tuple[np.ndarray, np.ndarray]:
     return betas, 1.0 - betas
 
 
-def _taus(given: Any, omega: float) -> np.ndarray:
+def _taus(given: ArrayLike | None, omega: float) -> np.ndarray:
     if given is None:
         return np.geomspace(*_TURNS, _CURVE) / (omega or 1.0)
     taus = np.array([number("tau", t, low=0, open_low=True) for t in np.atleast_1d(given)])

@@ -12,6 +12,7 @@ from ...dynamics.filippov import natural, surface_count, unlocated
 from ...dynamics.motion_result import MotionResult
 from ...dynamics.regimes import without_a_value
 from ...numerics.normal_form import lyapunov_coefficient
+from ...pytrees import Pytree
 from ..decision_thresholds import T
 from ..dynamical_system import Stretch, field_derivatives
 from ..kinds import Kind
@@ -113,7 +114,7 @@ def _turn(case: Case, speed: float) -> float:
     return float(np.clip(turn, T.shortest_window, T.longest_turn) if discrete else turn)
 
 
-def _follow(case: Case, state: Any, turn: float) -> Answer:
+def _follow(case: Case, state: Pytree, turn: float) -> Answer:
     for round_ in range(T.rounds):
         case.turn = turn
         span = case.affordable(T.turns * turn)

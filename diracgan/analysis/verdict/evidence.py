@@ -13,6 +13,7 @@ from ...dynamics.collinear import InvariantLine, line_of
 from ...dynamics.filippov import SLACK, DiracSystem, surface_count
 from ...dynamics.starts import starts
 from ...game import Players
+from ...pytrees import Pytree
 from ...rules import Rule
 from ...variants import Variant
 from ..decision_thresholds import T
@@ -156,7 +157,7 @@ class Case:
         case.nested = True
         return case
 
-    def moved(self, factor: float) -> Any:
+    def moved(self, factor: float) -> Pytree:
         """The state ``factor`` times as far from (0, x0) as where the last window ended."""
         z = self.origin + factor * (self.looks[-1].stretch.zs[-1] - self.origin)
         return self.motion.begin(z[: self.system.dim], z[self.system.dim :])
@@ -208,7 +209,7 @@ class Case:
         r = self.distances(self.looks[-1])
         return not self.linear.differentiable and bool(r[-1] < T.plunge * r[0])
 
-    def advance(self, state: Any, span: float, rows: int) -> Stretch:
+    def advance(self, state: Pytree, span: float, rows: int) -> Stretch:
         """Follow the motion on for a span, at its cost."""
         stretch = self.motion.advance(state, self.time, span, rows)
         self.before, self.time = self.time, stretch.time

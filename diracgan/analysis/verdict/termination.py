@@ -9,6 +9,7 @@ import numpy as np
 
 from ...dynamics.filippov import LARGEST
 from ...dynamics.motion_result import MotionResult
+from ...pytrees import Pytree
 from ..decision_thresholds import T
 from ..dynamical_system import Stretch
 from ..kinds import Kind
@@ -17,7 +18,7 @@ from .evidence import Answer, Case
 from .steepening import Steepening, steepening
 
 
-def ended(case: Case, stretch: Stretch, since: Any = None) -> Answer:
+def ended(case: Case, stretch: Stretch, since: Pytree = None) -> Answer:
     """The verdict on a motion that could not be followed further; ``since`` the state at the stretch's beginning."""
     d = case.system.dim
     case.ended = True
@@ -124,7 +125,7 @@ def _named(measured: float, linear: np.ndarray) -> float:
     return known if abs(known - measured) <= T.exponential * measured else float(measured)
 
 
-def _blow_up(case: Case, stretch: Stretch, since: Any) -> Answer:
+def _blow_up(case: Case, stretch: Stretch, since: Pytree) -> Answer:
     """Tell exponential growth from a blow-up in finite time by the growth rate |F|/|z| near the end."""
     end = case.motion.flat(stretch.end)
     start = case.before

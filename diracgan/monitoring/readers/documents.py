@@ -44,7 +44,7 @@ _UNNAMED = re.compile(r"[\w.]*(?:array|tensor)\(", re.IGNORECASE)
 _BLANKS = re.compile(r"(?<=[\w.])\s+(?=[-+\w.])")  # all that parts numbers in NumPy's print
 
 
-def parsed(text: str) -> Any:
+def parsed(text: str) -> object:
     """What a text holds as JSON or as Python prints it; of several objects one after the other their list; else None.
 
     Raises:
@@ -119,7 +119,7 @@ def named_lists(text: str) -> dict[str, list[float]]:
     return made
 
 
-def lists(whole: Any, depth: int = 3) -> dict[str, list[Any]]:
+def lists(whole: object, depth: int = 3) -> dict[str, list[Any]]:
     """The long lists in an object, also within objects of it, by their own names, or by all where two have one."""
     if not isinstance(whole, Mapping):
         return {}
@@ -130,7 +130,7 @@ def lists(whole: Any, depth: int = 3) -> dict[str, list[Any]]:
     return found
 
 
-def as_table(whole: Any) -> LogTable | None:
+def as_table(whole: object) -> LogTable | None:
     """The table of a document that holds series side by side; None where it does not."""
     if isinstance(whole, list) and len(whole) == 1:
         whole = whole[0]
@@ -152,7 +152,7 @@ def as_table(whole: Any) -> LogTable | None:
     return None
 
 
-def rows_in(whole: Any) -> list[Any] | None:
+def rows_in(whole: object) -> list[Any] | None:
     """The rows of a document that holds one object a row; None where it does not.
 
     Example:
@@ -190,7 +190,7 @@ def _of_lists(whole: list[Any]) -> LogTable | None:
     return LogTable({str(k + 1): c for k, c in enumerate(made)}, "JSON")
 
 
-def _pair(value: Any) -> tuple[list[float], list[float]] | None:
+def _pair(value: object) -> tuple[list[float], list[float]] | None:
     """The clock and the values of a series that has both, as Sacred writes it."""
     if not isinstance(value, Mapping):
         return None

@@ -59,7 +59,7 @@ def _objects(lines: Iterable[str], given: str) -> Iterator[Any]:
                 return  # a run is writing it
 
 
-def _parsed(k: int, line: str, given: str) -> Any:
+def _parsed(k: int, line: str, given: str) -> object:
     try:
         return json.loads(line)
     except (ValueError, RecursionError):
