@@ -294,8 +294,12 @@ def number(
     """
     allowed = _interval(low, high, open_low, open_high)
     try:
-        if isinstance(value, (complex, bool)) or _kind(value) in ("b", "c") or _is_hidden(value):
-            raise TypeError  # NumPy's would lose their imaginary part without a word, or their mask
+        if (
+            isinstance(value, (complex, bool, bytes, bytearray))
+            or _kind(value) in ("b", "c")
+            or _is_hidden(value)
+        ):
+            raise TypeError  # bytes are no text; NumPy's would lose their imaginary part without a word, or their mask
         # float and int refuse what they cannot read, which is caught below
         x = float(value)  # type: ignore[arg-type]
     except OverflowError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -131,6 +132,30 @@ def folder(path: str | os.PathLike[str]) -> Path:
         target.mkdir(exist_ok=True)
         _try_writing(target / "probe")
     return target
+
+
+def read_text(path: str | os.PathLike[str], most: int = 64 << 20) -> str:
+    """The text of a file that somebody hands over: no more is read than is allowed, however long it is.
+
+    Args:
+        path: the file.
+        most: how many bytes it may have.
+
+    Raises:
+        OSError: when it has more, or cannot be read.
+        UnicodeDecodeError: when it is not UTF-8.
+
+    Example:
+        >>> read_text("/dev/zero", most=1 << 20)  # doctest: +SKIP
+        Traceback (most recent call last):
+            ...
+        OSError: [Errno 27] longer than 1048576 bytes: '/dev/zero'
+    """
+    with Path(path).open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"longer than {most} bytes", os.fspath(path))
+    return content.decode()
 
 
 @contextmanager

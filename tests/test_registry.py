@@ -48,6 +48,12 @@ def mine(tmp_path):
     return str(file)
 
 
+def test_what_is_not_a_function_makes_no_problem():
+    with pytest.raises(dg.InputError, match="which 3 is not; allowed: a function"):
+        dg.register_problem("registry-three")(3)
+    assert "registry-three" not in PROBLEMS
+
+
 @pytest.mark.parametrize(
     ("make", "spec"),
     [

@@ -7,10 +7,10 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import InputError, one_line, reason, unknown
+from ..files import read_text
 from ..records import is_number, plain
 from .encode import dumps
 from .junit import junit
@@ -196,7 +196,7 @@ def baseline(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     shown = os.fspath(path)
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = json.loads(read_text(path))
     except OSError as error:
         raise InputError(f"baseline {shown!r} cannot be read: {reason(error)}") from error
     except (ValueError, RecursionError) as error:

@@ -21,7 +21,7 @@ import numpy as np
 from jax import Array
 from numpy.typing import ArrayLike
 
-from ..errors import InputError, flag, integer, mapping, number, one_line, one_of, real_array, unknown
+from ..errors import InputError, flag, integer, mapping, number, one_line, one_of, real_array, shown, unknown
 from ..game import Players
 from ..registry import Registry, settings, source
 from . import data_files, latent
@@ -176,7 +176,7 @@ def register_problem(name: str, reference: str = "") -> Callable[[M], M]:
         reference: where the data come from.
 
     Raises:
-        InputError: for a bad name, or one that another function has.
+        InputError: for a bad name, one that another function has, or what is not a function.
 
     Example:
         >>> import numpy as np, diracgan as dg
@@ -192,6 +192,10 @@ def register_problem(name: str, reference: str = "") -> Callable[[M], M]:
     PROBLEMS.check(name, reference)
 
     def give(make: M) -> M:
+        if not callable(make):
+            raise InputError(
+                f"a problem is made by a function, which {shown(make)} is not; allowed: a function"
+            )
         PROBLEMS.add(name, make, reference)
         return make
 

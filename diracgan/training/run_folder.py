@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -206,6 +207,18 @@ def _without_folders(value: Any) -> Any:
 def keep_metrics(target: Path, lines: list[dict[str, Any]]) -> None:
     """Replace the metrics by these lines: what was written after the checkpoint is written again."""
     write_text(target / METRICS, "".join(json.dumps(jsonable(m)) + "\n" for m in lines))
+
+
+def check_unbegun(target: Path) -> None:
+    """Raise InputError where a run without a checkpoint has metrics that one killed at its start does not leave.
+
+    They are somebody's, and the run would write its own in their place.
+    """
+    if any(m["step"] > 0 or "loss_d" not in m for m in lines_until(target / METRICS, sys.maxsize)):
+        raise InputError(
+            f"{str(target)!r} has {METRICS} and no checkpoint to continue from; allowed: to move that file away, and "
+            "the run begins anew"
+        )
 
 
 def lines_until(path: Path, step: int) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ from .run_folder import (
     METRICS,
     RESULT,
     begun_folder,
+    check_unbegun,
     ended,
     identity,
     keep_metrics,
@@ -188,7 +189,8 @@ def resume(
 
     Raises:
         InputError: when there is no run, another process writes to it, its checkpoint belongs to another network, it
-            has more steps already, or its loss is code and ``trust`` is not given.
+            has more steps already, it has metrics of steps without a checkpoint, or its loss is code and ``trust`` is
+            not given.
     """
     callback("tell", tell)
     target = Path(path_of("folder", folder))
@@ -197,6 +199,8 @@ def resume(
         config = config.with_training(steps=steps)
     with begun_folder(target), arithmetic(config):
         begun = (target / "checkpoints" / "last.eqx").exists()
+        if not begun:
+            check_unbegun(target)
         run = _restored(config, target, "last") if begun else Run(config, *start(config), [], folder=target)
         if run.steps > config.training.steps:
             raise InputError(f"{target} has made {run.steps} steps; allowed: steps = {run.steps} or more")

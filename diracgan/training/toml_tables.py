@@ -6,13 +6,14 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from ..errors import InputError
+from ..errors import InputError, reason
+from ..files import read_text
 
+_MOST = 1 << 20  # bytes, of which tomllib reads a few million a second
 # a."a".a...: tomllib's memory grows with the square of the parts
 _DEEP_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){100}""")
 
@@ -21,18 +22,20 @@ def read_table(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The plain values of a TOML file.
 
     Raises:
-        InputError: when it is missing or not TOML.
+        InputError: when it is missing, longer than a megabyte, or not TOML.
     """
     shown = os.fspath(path)
     try:
-        text = Path(shown).read_text(encoding="utf-8")
+        text = read_text(shown, _MOST)
         if _DEEP_KEY.search(text):
             raise RecursionError
         table = tomllib.loads(text)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"no file {shown!r}; allowed: a config.toml that a run wrote") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{shown!r} cannot be read: {str(error).splitlines()[0]}") from error
+        raise InputError(
+            f"{shown!r} cannot be read: {reason(error)}; allowed: a config.toml that a run wrote"
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{shown!r} is not TOML: {str(error).splitlines()[0]}") from error
     except RecursionError:

@@ -179,6 +179,8 @@ def _question(body: bytes) -> Mapping[str, Any]:
         given = json.loads(body)
     except RecursionError:
         raise InputError("that is nested too deeply for a question of the page") from None
+    except ValueError:  # other bytes, or an integer of more digits than Python reads
+        raise InputError("that is not JSON, in which the page asks") from None
     if not isinstance(given, dict):
         raise InputError("that is not a question of the page")
     return given

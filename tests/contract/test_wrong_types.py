@@ -23,7 +23,7 @@ class Odd:
 
 V, R = dg.variant("ns"), dg.rule("simultaneous", lr=0.1)
 LOG = np.sin(0.3 * np.arange(200))
-NOT_NUMBERS = ["x", "", [], {"a": 1}, b"x", 2 + 1j, Odd(), np.array([[1.0, 2.0]]), math.nan, math.inf]
+NOT_NUMBERS = ["x", "", [], {"a": 1}, b"x", b"12", 2 + 1j, Odd(), np.array([[1.0, 2.0]]), math.nan, math.inf]
 NOT_OBJECTS = ["x", None, [], 3, {"a": 1}, Odd(), np.zeros((2, 2))]
 NOT_NAMES = [3, [], None, b"x", Odd(), np.array(["a", "b"]), "no-such-name"]
 # one call each, which takes a wrong value, and the wrong values

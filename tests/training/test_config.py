@@ -59,6 +59,12 @@ def test_what_cannot_be_meant_is_one_line(folder, text):
     assert [p.name for p in folder.iterdir()] == ["config.toml"]
 
 
+def test_a_file_of_any_length_is_not_read_to_its_end(folder):
+    (folder / "config.toml").write_bytes(b"#" * (2 << 20))
+    with pytest.raises(dg.InputError, match="cannot be read: longer than 1048576 bytes; allowed"):
+        read("config.toml")
+
+
 def test_a_presets_name_in_a_file_is_not_the_preset():
     assert chosen_in("stylegan:r1=1") is None
     assert chosen_in("mine.py:stylegan:r1=1") == chosen_in("mine:stylegan:r1=1") == {"r1"}

@@ -23,7 +23,8 @@ from selection import slow_but
 from diracgan.errors import InputError
 from diracgan.locks import locked
 from diracgan.training import load_run, resume, train
-from diracgan.training.run_folder import LOCK, lines_until
+from diracgan.training.config import configure
+from diracgan.training.run_folder import LOCK, lines_until, write_config
 
 SMALL = {"networks": {"width": 4}, "batch": 8, "log_every": 1, "save_every": 2, "sample_every": 2}
 
@@ -185,6 +186,15 @@ def test_metrics_that_no_run_has_written(folder, line):
     with pytest.raises(InputError, match="line 2 of .* has no step") as told:
         lines_until(folder / "metrics.jsonl", 5)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("line", ['{"step": 7, "loss_d": 1.0}', '{"step": 0, "mine": 1}', "mine"])
+def test_metrics_without_a_checkpoint_are_somebodys(folder, line):
+    write_config(folder, configure("ns", "points8").table())
+    (folder / "metrics.jsonl").write_text(f"{line}\n")
+    with pytest.raises(InputError, match=r"metrics\.jsonl.*allowed"):
+        resume(".")
+    assert (folder / "metrics.jsonl").read_text() == f"{line}\n"
 
 
 def test_only_a_last_line_may_be_cut_short(folder):

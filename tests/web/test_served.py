@@ -102,7 +102,9 @@ def test_thresholds_are_where_stability_changes():
         (question(what="nothing", state=state()), "allowed: verdict, thresholds, picture, numbers"),
         (question(what="verdict", state=[1]), "not a state"),
         (b"[]", "not a question"),
-        (b"{", "Expecting"),
+        (b"{", "that is not JSON"),
+        (b"\xff", "that is not JSON"),
+        (b'{"what": ' + b"9" * 5000 + b"}", "that is not JSON"),
         (b'{"a":' * 20_000 + b"1" + b"}" * 20_000, "nested too deeply"),
     ],
 )

@@ -6,14 +6,13 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import InputError, callback, integer, number, one_line
-from ...files import path_of
+from ...files import path_of, read_text
 from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
@@ -117,7 +116,7 @@ class Attractors(AskedAbout, Record):
         """
         given = path_of("path", path)
         try:
-            kept = json.loads(Path(given).read_text(encoding="utf-8"))
+            kept = json.loads(read_text(given))
             if kept.pop("schema") != SCHEMA:
                 raise ValueError("its schema is another")
             found = [Attractor(**one) for one in kept.pop("found")]
@@ -125,7 +124,7 @@ class Attractors(AskedAbout, Record):
             return cls(found=found, edges=edges, **kept)
         except OSError as error:
             raise InputError(f"{given!r} cannot be read: {one_line(error)}") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(
                 f"{given!r} does not hold attractors ({one_line(error)}); allowed: what diracgan attractors --out wrote"
             ) from None
