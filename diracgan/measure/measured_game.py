@@ -252,17 +252,17 @@ class MeasuredGame:
         products, size = self._products(of)
         field = self.backend.field(self.held)
         kind = self.backend.dtype
-        scale = self._state_scale().astype(kind) if of == "step" else np.ones(size, kind)
+        scale = self._state_scale().astype(kind) if of == "step" else None
         found = alone(
             leading(
-                lambda v: products(v * scale) / scale,
+                products if scale is None else lambda v: products(v * scale) / scale,
                 *((1, size), which, of, k, tol, most, seed, kind),
                 near=None if of == "step" else field[None, own_part(of, self.sizes)],
                 velocity=np.abs(field).max(keepdims=True),
                 defect=self._defect(seed),
             )
         )
-        for v in found.vectors if of == "step" else ():  # in place: they are what is largest
+        for v in found.vectors if scale is not None else ():  # in place: they are what is largest
             v *= scale
             v /= np.linalg.norm(v)
         return found

@@ -14,6 +14,7 @@ _FIRST = 20  # matrix-vector products before the first look at the residuals: fe
 _CHECK = 16  # and between two later ones one in so many of those so far, at least one
 _KEPT = 2  # a restart keeps one in so many of the directions beyond those asked for
 _COLUMNS = 1 << 16  # of a basis that are turned at once
+_REFINED = 10  # times what is good: a larger residual is not worth the search for a vector with a smaller one
 _MUCH = 0.7  # of a vector's length left: orthogonalised well
 _BREAKDOWN = (
     450  # times the rounding unit: a new direction this small beside what it was made from is rounding
@@ -26,7 +27,8 @@ class Ritz(NamedTuple):
     Attributes:
         values: (S, k).
         vectors: of length 1, (S, k, n).
-        residuals: |A v - value v|, (S, k), by the relation A V = V H + h v e^T, exact up to rounding.
+        residuals: |A v - value v|, (S, k), by the relation A V = V H + h v e^T, exact up to rounding; the least that
+            a vector of the basis has, where it was waited for.
         products: with each operator, that it took.
     """
 
@@ -67,7 +69,8 @@ def arnoldi(
 
     References:
         Saad 2011, Numerical Methods for Large Eigenvalue Problems, section 6.2; orthogonalised twice;
-        Stewart 2002, doi 10.1137/S0895479800371529, for the restart.
+        Stewart 2002, doi 10.1137/S0895479800371529, for the restart; Jia 1997, doi 10.1016/S0024-3795(96)00238-8, for
+        the vectors of least residual.
 
     Example:
         >>> import numpy as np
@@ -91,17 +94,33 @@ def arnoldi(
             _extend(apply, basis, hessenberg, j, random)
         size, products = until, products + until - size
         values, small, guess = _pairs(hessenberg, size, k, rank)
-        largest = np.abs(values).max(axis=1)
         rounding = np.finfo(kind).eps * np.abs(hessenberg[:, :size, :size]).max(axis=(1, 2))
-        if (
-            products >= most
-            or size == n
-            or bool(np.all(guess <= np.maximum(tol * largest, rounding)[:, None]))
-        ):
+        good = np.maximum(tol * np.abs(values).max(axis=1), rounding)[:, None]
+        near = guess <= _REFINED * good
+        if products >= most or near.all():
+            which = np.argwhere(near & (guess > good))
+            small, guess = _refined(hessenberg[:, : size + 1, :size], values, small, guess, which)
+        if products >= most or size == n or bool(np.all(guess <= good)):
             break
         if size == room:
             size = _restart(basis[0], hessenberg[0], k + int((room - k) / _KEPT), rank)
     return Ritz(values, _combined(small, basis, size), guess, products)
+
+
+def _refined(
+    hessenberg: np.ndarray, values: np.ndarray, small: np.ndarray, residuals: np.ndarray, which: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The vectors and residuals with those of the pairs ``which`` (operator, number) the least that the basis has.
+
+    |A V y - value V y| = |(H - value I) y| with H (size + 1, size) has a singular value as its least: a half to a third
+    of the Ritz vector's while that has not converged, which saves a tenth of the products.
+    """
+    small, residuals = small.astype(complex), residuals.copy()
+    one = np.eye(*hessenberg.shape[1:])
+    for s, i in which:
+        _, least, vectors = np.linalg.svd(hessenberg[s] - values[s, i] * one, full_matrices=False)
+        small[s, i], residuals[s, i] = vectors[-1].conj(), least[-1]
+    return small, residuals
 
 
 def _restart(basis: np.ndarray, hessenberg: np.ndarray, keep: int, rank: Rank) -> int:
@@ -156,32 +175,39 @@ def _extend(
     apply: Apply, basis: np.ndarray, hessenberg: np.ndarray, j: int, random: np.random.Generator
 ) -> None:
     """One more direction for every basis; where the image adds none, a random one, uncoupled."""
-    w = np.asarray(apply(basis[:, j]), basis.dtype)
-    before = np.linalg.norm(w, axis=1)
+    w = np.array(apply(basis[:, j]), basis.dtype)
+    before = _lengths(w)
     w, hessenberg[:, : j + 1, j] = _orthogonal(basis[:, : j + 1], w)
-    left = np.linalg.norm(w, axis=1)
+    left = _lengths(w)
     alive = left > _BREAKDOWN * np.finfo(basis.dtype).eps * np.maximum(before, 1e-300)
     if j + 1 < w.shape[1] and not alive.all():
         fresh, _ = _orthogonal(basis[:, : j + 1], random.standard_normal(w.shape).astype(basis.dtype))
         w[~alive] = fresh[~alive]
+        left = np.where(alive, left, _lengths(w))
     hessenberg[:, j + 1, j] = np.where(alive, left, 0.0)
-    norms = np.linalg.norm(w, axis=1, keepdims=True)
-    basis[:, j + 1] = w / np.where(norms > 0, norms, 1.0)
+    np.divide(w, np.where(left > 0, left, 1.0).astype(w.dtype)[:, None], out=basis[:, j + 1])
+
+
+def _lengths(w: np.ndarray) -> np.ndarray:
+    """The length of every row, as one product: no array of squares is made."""
+    return np.sqrt(np.matmul(w[:, None, :], w[:, :, None])[:, 0, 0])
 
 
 def _orthogonal(basis: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """w less its part in the basis, and that part's coordinates.
+    """w less its part in the basis, in place, and that part's coordinates.
 
     Again where much was taken away, since then rounding is large against what is left; twice is enough (Kahan).
     """
     total = np.zeros(basis.shape[:2])
+    before = _lengths(w)
     for _ in range(2):
-        before = np.linalg.norm(w, axis=1)
         part = np.matmul(basis, w[:, :, None])[:, :, 0]
-        w = w - np.matmul(part[:, None, :], basis)[:, 0]
+        w -= np.matmul(part[:, None, :], basis)[:, 0]
         total += part
-        if np.all(np.linalg.norm(w, axis=1) > _MUCH * before):
+        after = _lengths(w)
+        if np.all(after > _MUCH * before):
             break
+        before = after
     return w, total
 
 

@@ -62,3 +62,26 @@ def test_a_bounded_basis_starts_again_and_finds_the_same(rank):
         assert np.linalg.norm(a @ v - value * v) == pytest.approx(residual, abs=1e-9)
     again = arnoldi(lambda v: v @ a.T, rng.normal(size=(1, 400)), 6, rank, tol=1e-14, most=77, wide=30)
     assert again.products == 77
+
+
+def test_the_last_residuals_are_the_least_of_the_krylov_space():
+    """Against the least singular values of (A - value) Q, with Q from a QR of powers that grow slowly."""
+    rng = np.random.default_rng(5)
+    a = np.diag(np.linspace(-1, 1, 90) ** 3) + 0.02 * rng.normal(size=(90, 90))
+    start, good = rng.normal(size=90), 1e-2
+    found = arnoldi(lambda v: v @ a.T, start[None], 4, np.abs, tol=good)
+    q = start[:, None] / np.linalg.norm(start)
+    for _ in range(found.products - 1):
+        q = np.linalg.qr(np.column_stack([q, a @ q[:, -1]]))[0]
+    values, small = np.linalg.eig(q.T @ a @ q)
+    own = np.linalg.norm(a @ q @ small - q @ small * values, axis=0)  # of the Ritz vectors
+    good *= np.abs(values).max()
+    waited = 0
+    for value, v, residual in zip(found.values[0], found.vectors[0], found.residuals[0], strict=True):
+        assert np.linalg.norm(a @ v - value * v) == pytest.approx(residual, abs=1e-10)
+        assert residual <= good
+        if own[np.argmin(np.abs(values - value))] > good:
+            least = np.linalg.svd(a @ q - value * q, compute_uv=False)[-1]
+            assert residual == pytest.approx(least, rel=1e-6)
+            waited += 1
+    assert waited
