@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode  # pyright: ignore[re
 from torch.utils._pytree import tree_flatten, tree_unflatten  # pyright: ignore[reportMissingImports]
 from torch.utils.weak import WeakIdKeyDictionary  # pyright: ignore[reportMissingImports]
 
+from .torch_fusion import fused, kernel_gradients
 from .torch_layout import may_turn, turn
 
 Function = Callable[[list[Tensor]], list[Tensor]]
@@ -46,8 +47,9 @@ class _Operation(NamedTuple):
 
     @property
     def writes(self) -> bool:
-        """Whether it changes what stands in a slot."""
-        return self.call._schema.is_mutable and self.copied is None
+        """Whether it changes what stands in a slot; a function of ours does not."""
+        schema = getattr(self.call, "_schema", None)
+        return schema is not None and schema.is_mutable and self.copied is None
 
 
 class _Recorder(TorchDispatchMode):
@@ -205,8 +207,7 @@ class LinearPart:
             opposite = [-x for x in self._unchecked]
             images = self._apply(opposite)
             self._check(images)
-            if may_turn(self._operations):
-                self._turn(opposite, images)
+            self._quicken(opposite, images)
         return self._apply(tangents)
 
     def _apply(self, tangents: list[Tensor]) -> list[Tensor]:
@@ -237,18 +238,21 @@ class LinearPart:
             x if s is None else x.new_empty(0) for x, s in zip(self._images, self._ends, strict=True)
         ]
 
-    def _turn(self, tangents: list[Tensor], images: list[Tensor]) -> None:
-        """Channels last from now on, unless an operation refuses it or gives other images of these tangents."""
+    def _quicken(self, tangents: list[Tensor], images: list[Tensor]) -> None:
+        """Fewer passes over memory from now on, and channels last, unless that is refused or gives other images."""
         largest = max((float(x.abs().max()) for x in images if x.numel()), default=0.0)
         rounding = _SAME * torch.finfo(images[0].dtype).eps * largest
-        self._operations = turn(self._operations, torch.channels_last)
+        recorded, turns = self._operations, may_turn(self._operations)
+        quick = kernel_gradients(turn(recorded, torch.channels_last)) if turns else recorded
+        self._operations, self._spent = _needed(fused(quick, self._ends, slot_of), self._ends)
         try:
             pairs = zip(self._apply(tangents), images, strict=True)
             same = all(float((x - y).abs().max()) <= rounding for x, y in pairs if y.numel())
         except RuntimeError:
             same = False
         if not same:
-            self._operations = turn(self._operations, torch.contiguous_format)
+            recorded = turn(recorded, torch.contiguous_format) if turns else recorded
+            self._operations, self._spent = _needed(recorded, self._ends)
         trim()
 
 
@@ -269,13 +273,18 @@ def trim() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
+def slot_of(x: Any) -> int | None:
+    """The number of the slot that an argument stands for; None for a constant."""
+    return x.number if isinstance(x, _Slot) else None
+
+
 def _needed(operations: list[_Operation], ends: list[int | None]) -> tuple[list[_Operation], list[list[int]]]:
     """The operations that the ends hang on, and after each of them the slots that nothing asks for any more."""
     wanted, last = {s for s in ends if s is not None}, {s for s in ends if s is not None}
     kept, spent = [], []
     for one in reversed(operations):
         if one.writes or any(s in wanted for s in one.results):
-            asked = {x.number for x in one.arguments if isinstance(x, _Slot)}
+            asked = {s for x in one.arguments if (s := slot_of(x)) is not None}
             wanted |= asked
             gone = {s for s in (*asked, *one.results) if s is not None} - last
             last |= gone
