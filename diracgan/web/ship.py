@@ -11,7 +11,7 @@ from .shipped import PROGRAMS, digest
 
 
 def main() -> None:
-    """Write the programs anew, in half a minute."""
+    """Write the programs anew, in ten seconds."""
     made = {"sources": digest(), **generated(parse(name) for name in variants())}
     write_text(str(PROGRAMS), json.dumps(made, ensure_ascii=False, indent=0) + "\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..linear.status import Status
 from . import enclosing
 from .evidence import Answer, Case
 
+_log = logging.getLogger(__name__)
 _POSITIVE = ("rate", "half_life", "constant", "period", "capture_time", "blow_up_time")
 
 
@@ -37,7 +39,11 @@ def examined(case: Case, answer: Answer) -> Answer:
 
 def objection(case: Case, answer: Answer) -> str | None:
     """What contradicts the answer, in words; None where nothing does."""
-    return next(filter(None, (check(case, answer) for check in _CHECKS)), None)
+    for check in _CHECKS:
+        if reason := check(case, answer):
+            _log.debug("%s.%s objects: %s", check.__module__, check.__name__, reason)
+            return reason
+    return None
 
 
 def _against_its_numbers(case: Case, answer: Answer) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +24,8 @@ from .adaptive import by_averaging
 from .decide import decide
 from .evidence import Answer, Case
 
+_log = logging.getLogger(__name__)
+
 
 def answer_from(asked: LinearSettings, budget: float) -> tuple[Case, Answer]:
     """What happens from a point, with at most ``budget`` field evaluations; ``undecided`` where the loss fails."""
@@ -35,7 +38,13 @@ def answer_from(asked: LinearSettings, budget: float) -> tuple[Case, Answer]:
         )
         case = Case(variant, system, rule, begin, line, budget, decide)
         try:
-            return case, by_averaging(case, decide(case))
+            found = decide(case)
+            answer = by_averaging(case, found)
+            if answer is not found:
+                _log.debug(
+                    "%s.%s in its place: %s", by_averaging.__module__, by_averaging.__name__, answer.text
+                )
+            return case, answer
         except Exception as error:
             if not raised_by_loss(error, variant):  # a bug of ours never hides behind "undecided"
                 raise

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 import diracgan as dg
-from diracgan.analysis.verdict import judges, judging
+from diracgan.analysis.kinds import Kind
+from diracgan.analysis.verdict import consistency, judges, judging
+from diracgan.analysis.verdict.evidence import Answer
 
 MODULE = """
 from diracgan.analysis.verdict.evidence import Answer
@@ -57,6 +60,13 @@ def test_a_log_names_the_judge_of_a_start_at_rest(caplog):
     with caplog.at_level("DEBUG", logger="diracgan.analysis.verdict.decide"):
         dg.verdict(dg.variant("ns", r1=0.3), [0.0], [0.0])
     assert "at_equilibrium.judge after 0 windows: " in caplog.text
+
+
+def test_a_log_names_the_check_that_objects(caplog):
+    claim = Answer(Kind.CONVERGES_EXPONENTIALLY, {"rate": -0.1}, "converges")
+    with caplog.at_level("DEBUG", logger="diracgan.analysis.verdict"):
+        assert consistency.objection(SimpleNamespace(), claim) == "rate = -0.1 is not positive"
+    assert "consistency._against_its_numbers objects: rate = -0.1" in caplog.text
 
 
 def test_two_judges_cannot_be_asked_at_once():
