@@ -114,7 +114,7 @@ class Registry(Generic[T]):
             file, qualified = _origin(taken)
             users = taken.__module__.startswith(USER_MODULE)
             where = file if users else ".".join(filter(None, (taken.__module__, qualified)))
-            raise InputError(f"the {self.kind} name {name!r} is taken by {where}")
+            raise InputError(f"the {self.kind} name {name!r} is taken by {where}; allowed: another name")
         self.entries[name] = _Entry(thing, reference)
 
     def register(self, name: str, reference: str, base: type) -> Callable[[C], C]:

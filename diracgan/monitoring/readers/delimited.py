@@ -8,6 +8,7 @@ import itertools
 import math
 import re
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -206,7 +207,7 @@ def _table(
     head: list[str], rows: Iterator[list[str]], mark: str | None, given: str, value_of: Callable[[str], float]
 ) -> LogTable:
     head = _named(head)
-    twice = sorted({c for c in head if c and head.count(c) > 1})
+    twice = sorted(c for c, count in Counter(head).items() if c and count > 1)
     if twice:
         raise InputError(f"{given} has two columns {twice[0]!r}; allowed: each name once")
     lower = [c.lower() for c in head]
