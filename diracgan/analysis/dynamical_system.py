@@ -29,6 +29,7 @@ from ..pytrees import Pytree
 from ..rules import Rule, State, float_vector
 from ..tracing import c_compiler
 from ..tracing.host import along, program_of
+from .decision_thresholds import T
 
 
 class Stretch(NamedTuple):
@@ -98,6 +99,10 @@ class DynamicalSystem(abc.ABC):
     def side(self, flat: np.ndarray) -> Regime | None:
         """The smooth piece in which a state lies; None where none has to be named."""
         return None
+
+    def ways(self, flat: np.ndarray, side: Any) -> np.ndarray:
+        """An orthonormal basis of the directions in which the motion may go on a smooth piece, (n, k)."""
+        return np.eye(len(flat))
 
     @abc.abstractmethod
     def _value_and_slope(self, flat: np.ndarray, side: Regime | None) -> tuple[np.ndarray, np.ndarray]:
@@ -203,6 +208,14 @@ class ContinuousSystem(DynamicalSystem):
     def side(self, flat: np.ndarray) -> Regime:
         """The smooth piece in which a state lies."""
         return switchings.start(self.system, flat)
+
+    def ways(self, flat: np.ndarray, side: Regime) -> np.ndarray:
+        """Along the surfaces slid upon; see :class:`DynamicalSystem`."""
+        if not side.sliding:
+            return super().ways(flat, side)
+        normals = np.asarray(filippov.look(self.system, flat, side.modes).normals)[np.asarray(side.surfaces)]
+        _, sizes, ways = np.linalg.svd(normals)
+        return ways[np.sum(sizes > T.rank * sizes[0]) :].T
 
     def _value_and_slope(self, flat: np.ndarray, side: Regime | None) -> tuple[np.ndarray, np.ndarray]:
         side = side or self.side(flat)

@@ -8,6 +8,7 @@ References:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -30,7 +31,8 @@ def eigenvalues(a: np.ndarray, entry_error: float | np.ndarray = 0.0) -> Eigenva
     Every matrix is first taken apart along its exact zeros, so that decoupled copies of a system do not disturb each
     other. Blocks of two are solved in closed form, entry by entry, so that rates of very different size do no harm;
     of larger ones the bound is the lesser of condition x perturbation and Elsner's (|A| + |A'|)^(1 - 1/n) |E|^(1/n),
-    after balancing. Powers of two are taken out first: the size of the entries decides nothing.
+    after balancing and, of what the entries are off by, before. Powers of two are taken out first: the size of the
+    entries decides nothing.
 
     Args:
         a: finite matrices, (..., n, n).
@@ -180,12 +182,31 @@ def _general(a: np.ndarray, entry_error: np.ndarray) -> tuple[np.ndarray, np.nda
     n = a.shape[1]
     balanced, scale = balance(a)
     w, right = np.linalg.eig(balanced)
-    size = np.sqrt(np.abs(balanced).sum(axis=1).max(axis=1) * np.abs(balanced).sum(axis=2).max(axis=1))
-    perturbation = PERTURBATION * size + np.where(entry_error > 0, entry_error * _spread(scale), 0.0)
-    worst = (2 * size + perturbation) ** (1 - 1 / n) * perturbation ** (1 / n)
-    with np.errstate(over="ignore"):  # of a Jordan block, for which the other bound holds
-        conditions = np.linalg.norm(_inverses(right), axis=2) * np.linalg.norm(right, axis=1)
-    return w, np.fmin(conditions * perturbation[:, None], worst[:, None])
+    size, rounding = _norm(balanced), PERTURBATION * _norm(balanced)
+    perturbation = rounding + np.where(entry_error > 0, entry_error * _spread(scale), 0.0)
+    # errors of the entries as they were given: those beside nothing do not grow as balancing makes them
+    given = n * entry_error
+    with np.errstate(over="ignore", invalid="ignore"):  # of a Jordan block, for which Elsner's bound holds
+        left = _inverses(right)
+        balanced_condition = np.linalg.norm(left, axis=2) * np.linalg.norm(right, axis=1)
+        left, right = left / scale[:, None, :], right * scale[:, :, None]
+        condition = np.linalg.norm(left, axis=2) * np.linalg.norm(right, axis=1)
+        bounds = [
+            balanced_condition * perturbation[:, None],
+            balanced_condition * rounding[:, None] + condition * given[:, None],
+            _elsner(size, perturbation, n)[:, None],
+            (_elsner(size, rounding, n) + _elsner(_norm(a), given, n))[:, None],
+        ]
+    return w, functools.reduce(np.fmin, bounds)
+
+
+def _norm(a: np.ndarray) -> np.ndarray:
+    """A bound on the spectral norm, by those of columns and rows."""
+    return np.sqrt(np.abs(a).sum(axis=1).max(axis=1) * np.abs(a).sum(axis=2).max(axis=1))
+
+
+def _elsner(size: np.ndarray, perturbation: np.ndarray, n: int) -> np.ndarray:
+    return (2 * size + perturbation) ** (1 - 1 / n) * perturbation ** (1 / n)
 
 
 @np.errstate(over="ignore")

@@ -15,6 +15,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import diracgan as dg
+from diracgan.analysis.dynamical_system import ContinuousSystem
+from diracgan.analysis.orbits.rest_points import rest_near
 from diracgan.dynamics import run
 from diracgan.dynamics.engines import TimeSpan
 from diracgan.dynamics.event_loop import event_loop
@@ -336,6 +338,38 @@ def test_a_slide_into_a_corner_has_the_rate_of_the_slide(size):
     assert r.kind == "converges-exponentially"
     assert r.numbers["rate"] == pytest.approx(0.1, rel=1e-3)
     assert "frequency" not in r.numbers
+
+
+class HeldGenerator(dg.Variant):
+    """phi' = -f theta - 0.3 phi, theta' = -sgn(f) phi: on f = phi . theta = 0 theta stands and phi' = -0.3 phi."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(fake**2) / 2
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(jnp.abs(fake))
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        return 0.15 * jnp.sum(phi**2)
+
+
+def test_what_lies_off_the_surface_of_a_slide_is_no_mode_of_its_end():
+    """Along f = 0 phi stays across theta; the fourth direction, phi along theta, would push theta for ever."""
+    system = DiracSystem(HeldGenerator(), np.zeros(2), Players(1.0, 1.0), None)
+    theta = np.array([0.6, 0.8])
+    with jax.enable_x64(True):
+        rest = rest_near(ContinuousSystem(system), np.array([0.8e-5, -0.6e-5, *theta]), 1e-3)
+    assert rest is not None
+    np.testing.assert_allclose(rest.flat, [0.0, 0.0, *theta], atol=1e-9)
+    np.testing.assert_allclose(np.sort(np.linalg.eigvals(rest.along)), [-0.3, 0.0, 0.0], atol=1e-9)
+
+
+@pytest.mark.slow  # its end, above, is the fast witness
+@pytest.mark.parametrize("theta", [[0.7, 0.2], [0.7, 0.2, -0.4]])
+def test_a_slide_to_a_family_of_equilibria_has_its_rate(theta):
+    phi = [0.5, -1.0, 1.2][: len(theta)]
+    r = dg.verdict(HeldGenerator(), phi, theta, edge=False)
+    assert r.kind == "converges-elsewhere" and r.numbers["rate"] == pytest.approx(0.3, rel=1e-6)
 
 
 def test_times_in_words_count_from_the_start_of_the_motion():

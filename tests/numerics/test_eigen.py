@@ -124,3 +124,14 @@ def test_entries_near_the_largest_float_do_not_overflow():
     assert eigen.numerical_abscissa(np.diag([-1.5e308, -2.0])) == -2.0
     assert eigen.numerical_abscissa(np.diag([1.5e308, -2.0])) == 1.5e308
     assert eigen.numerical_radius(np.diag([-1.5e308, 1.0])) == pytest.approx(1.5e308)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_entries_that_are_next_to_nothing_do_not_blow_an_error_up(seed):
+    # phi' = -0.3 phi, theta' = phi beside 1e-57: balancing lifts that to 1e-28, and so what any entry may be off by
+    a = 1e-57 * np.random.default_rng(seed).normal(size=(4, 4))
+    a[:2, :2] -= 0.3 * np.eye(2)
+    a[2:, :2] += np.eye(2)
+    found = eigen.eigenvalues(a, 1e-15)
+    assert np.all(miss(found.values, np.array([0.0, -0.3])) <= found.errors)
+    assert np.max(found.errors) < 1e-2

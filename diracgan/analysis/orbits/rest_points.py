@@ -18,12 +18,24 @@ class Rest(NamedTuple):
     Attributes:
         flat: the state.
         jacobian: of the change there, one-sided at a jump.
-        error: how far the Jacobian may be off, in norm, because Newton stopped where it did.
+        error: how far the motion's Jacobian may be off, in norm, because Newton stopped where it did.
+        ways: an orthonormal basis of the directions in which the motion may go there, (n, k): of a slide, those along
+            its surfaces.
     """
 
     flat: np.ndarray
     jacobian: np.ndarray
     error: float
+    ways: np.ndarray
+
+    @property
+    def along(self) -> np.ndarray:
+        """The Jacobian of the motion itself, (k, k).
+
+        Off its surfaces a slide stands still, and what it does along them may lean on that: where the critic slides on
+        phi theta = 0, theta' = phi makes a Jordan block of two directions, one of which is no motion.
+        """
+        return self.ways.T @ self.jacobian @ self.ways
 
 
 def rest_near(
@@ -64,7 +76,8 @@ def rest_near(
     least = T.newton_residual * (np.abs(slope) @ np.maximum(np.abs(z), np.abs(flat)))
     if np.any(np.abs(value) > np.maximum(T.newton_gain * np.abs(begun), least)):
         return None
-    return Rest(z, slope, float(np.linalg.norm(slope - before, 2)))
+    ways = motion.ways(z, side)
+    return Rest(z, slope, float(np.linalg.norm(ways.T @ (slope - before) @ ways, 2)), ways)
 
 
 def _step(
@@ -82,11 +95,15 @@ def _step(
     rounding = np.abs(motion.jacobian(nearby, side) - slope)
     known = np.where(np.abs(slope) > T.known_entry * rounding, slope, 0.0)
     rows, columns = np.ones(len(z)), np.ones(len(z))
-    for _ in range(T.equilibrations):  # Ruiz's iteration
-        scaled = np.abs(rows[:, None] * known * columns)
-        rows /= np.sqrt(np.where(np.any(scaled > 0, axis=1), np.max(scaled, axis=1), 1.0))
-        columns /= np.sqrt(np.where(np.any(scaled > 0, axis=0), np.max(scaled, axis=0), 1.0))
-    found = np.linalg.lstsq(rows[:, None] * known * columns, -rows * value, rcond=T.line_of_rest)[0]
+    with np.errstate(over="ignore", invalid="ignore"):  # between 1e-300 and 1e10 no unit is left for a float
+        for _ in range(T.equilibrations):  # Ruiz's iteration
+            scaled = np.abs(rows[:, None] * known * columns)
+            rows /= np.sqrt(np.where(np.any(scaled > 0, axis=1), np.max(scaled, axis=1), 1.0))
+            columns /= np.sqrt(np.where(np.any(scaled > 0, axis=0), np.max(scaled, axis=0), 1.0))
+        scaled, right = rows[:, None] * known * columns, -rows * value
+    if not (np.all(np.isfinite(scaled)) and np.all(np.isfinite(right))):
+        return move, False
+    found = np.linalg.lstsq(scaled, right, rcond=T.line_of_rest)[0]
     return (columns * found, True) if np.all(np.isfinite(found)) else (move, False)
 
 
@@ -111,10 +128,12 @@ def _balances(motion: DynamicalSystem, flat: np.ndarray, reach: float) -> bool:
     At a discontinuity it does where 0 is in the convex hull of the field around the point (Filippov).
     """
     ways = np.random.default_rng(1).normal(size=(12, len(flat)))
-    around = np.array([motion.change(flat + T.beside_rest * reach * w) for w in ways])
+    around = np.array([motion.as_it_stands(flat + T.beside_rest * reach * w) for w in ways])
     around = around[np.all(np.isfinite(around), axis=1)]
-    slope = np.linalg.norm(np.nan_to_num(motion.jacobian(flat)))
-    return bool(len(around) and distance_to_hull(around) <= T.balanced_rest * reach * (1.0 + slope))
+    if not len(around):
+        return False
+    speed = reach * np.linalg.norm(np.nan_to_num(motion.jacobian(flat))) + np.max(np.abs(around))
+    return bool(distance_to_hull(around) <= T.balanced_rest * speed)
 
 
 def borders_on_a_jump(motion: DynamicalSystem, flat: np.ndarray, reach: float) -> bool:
@@ -122,7 +141,7 @@ def borders_on_a_jump(motion: DynamicalSystem, flat: np.ndarray, reach: float) -
     for axis in np.eye(len(flat)):
         for point in (flat + T.beside_jump * reach * axis, flat - T.beside_jump * reach * axis):
             sides = [
-                motion.change(point + T.beside_rest * reach * w)
+                motion.as_it_stands(point + T.beside_rest * reach * w)
                 for w in (*np.eye(len(flat)), *-np.eye(len(flat)))
             ]
             jump = float(np.max(np.ptp(sides, axis=0))) if np.all(np.isfinite(sides)) else 0.0

@@ -40,6 +40,9 @@ class Written:
     def side(self, flat):
         return None
 
+    def ways(self, flat, side):
+        return np.eye(len(flat))
+
     def begin(self, phi, theta):
         return np.concatenate([phi, theta])
 
@@ -168,6 +171,19 @@ def test_a_point_elsewhere_is_named():
     found = fixed_points.to_a_point(case, case.looks[-1].stretch)
     assert found is not None and found.kind == Kind.CONVERGES_ELSEWHERE
     np.testing.assert_allclose([*found.numbers["limit_phi"], *found.numbers["limit_theta"]], [1.0, 2.0])
+
+
+def test_a_fall_that_no_window_shows_has_no_rate():
+    # it is at its first size in one window and gone in the next, as where a slide ends between them
+    case = case_of(spiral(lambda t: np.where(t < 90.0, 1.0, 1e-200)), [0.0, 100.0])
+    assert fixed_points._along_a_kink(case, np.zeros(2), 4.0) is None
+
+
+def test_units_that_no_float_holds_leave_newton_its_plain_step():
+    # a column of 1e-320 alone would have to be multiplied by 1e320: LAPACK raises an error at what is infinite
+    slope = np.array([[1e-320, 1e-10], [0.0, 1.0]])
+    move, _ = rest_points._step(Written(None, lambda z: slope), np.ones(2), None, np.array([0.0, 1.0]), slope)
+    np.testing.assert_allclose(move, [0.0, -1.0], atol=1e-9)
 
 
 # ---------------------------------------------------------------- orbits
@@ -411,7 +427,7 @@ def test_a_motion_that_turns_on_its_way_rests_when_its_last_player_does():
 def test_a_family_of_equilibria_has_others_beside_each():
     # F = (-x - sqrt|x| sgn x, -y): beside the slope without bound of x that of y is nothing, and 0 is alone
     def family(change, jacobian):
-        rest = rest_points.Rest(np.zeros(2), jacobian(np.zeros(2)), 0.0)
+        rest = rest_points.Rest(np.zeros(2), jacobian(np.zeros(2)), 0.0, np.eye(2))
         return rest_points.family(Written(change, jacobian), rest, 1.0)
 
     def root(z):

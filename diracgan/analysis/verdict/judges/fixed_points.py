@@ -79,11 +79,9 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     in_time = None if seen is None else termination.by_a_root(case, z, seen)
     if in_time is not None:
         return in_time
-    found = eigen.eigenvalues(rest.jacobian + discrete * np.eye(len(rest.flat)), rest.error)
+    found = eigen.eigenvalues(rest.along + discrete * np.eye(len(rest.along)), rest.error)
     rates, turning, stable, still = _modes(case, found)
-    moving = _moves_players(
-        rest.jacobian, 2 * case.system.dim, found.values - 1.0 if discrete else found.values
-    )
+    moving = _moves_players(rest.along, 2 * case.system.dim, found.values - 1.0 if discrete else found.values)
     if not np.all(stable | (still & (turning <= 0))) or not np.any(stable & moving):
         return None
     arrived = near <= max(T.arrived * max(case.looks[0].diameter, T.tiny), blur)
@@ -165,6 +163,8 @@ def _dead_beat(case: Case, z: np.ndarray, rest: rest_points.Rest) -> Answer:
 def _along_a_kink(case: Case, z: np.ndarray, measured: float) -> Answer | None:
     """The verdict on an equilibrium without a derivative, approached at one rate throughout; None where it varies."""
     t, log_r = _fall(case, z)
+    if not len(t):  # it fell between two windows
+        return None
     halves = [
         -windows.slope(*half) for half in zip(np.array_split(t, 2), np.array_split(log_r, 2), strict=True)
     ]
