@@ -29,7 +29,6 @@ from ..pytrees import Pytree
 from ..rules import Rule, State, float_vector
 from ..tracing import c_compiler
 from ..tracing.host import along, program_of
-from .decision_thresholds import T
 
 
 class Stretch(NamedTuple):
@@ -132,6 +131,7 @@ _EVALUATIONS = (
     1.4e4,
 )  # of a step, a crossing in a compiled loop, a switching that it comes back from
 _WITHOUT_C = (13.0, 1.4e4, 1.4e4)  # no compiled loop passes a switching
+_APART = 1e-8  # of the largest singular value: surfaces whose gradients leave less are tangent to each other
 _TERMS = 400.0  # operations of a long sum that take as long as a field without one
 
 
@@ -215,7 +215,7 @@ class ContinuousSystem(DynamicalSystem):
             return super().ways(flat, side)
         normals = np.asarray(filippov.look(self.system, flat, side.modes).normals)[np.asarray(side.surfaces)]
         _, sizes, ways = np.linalg.svd(normals)
-        return ways[np.sum(sizes > T.rank * sizes[0]) :].T
+        return ways[np.sum(sizes > _APART * sizes[0]) :].T
 
     def _value_and_slope(self, flat: np.ndarray, side: Regime | None) -> tuple[np.ndarray, np.ndarray]:
         side = side or self.side(flat)
