@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import sympy as sp
@@ -36,7 +36,7 @@ def first_formula(text: str) -> str:
     return text
 
 
-def formula(text: str, names: Mapping[str, Any]) -> sp.Expr | None:
+def formula(text: str, names: Iterable[str]) -> sp.Expr | None:
     """The formula with which a text begins, in the given names and the usual functions; None where it is none."""
     symbols = {name: sp.Symbol(name) for name in names}
     try:
