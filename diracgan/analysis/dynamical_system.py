@@ -26,9 +26,9 @@ from ..dynamics.regimes import integrate
 from ..game import Players
 from ..numerics.normal_form import Derivatives, derivatives
 from ..pytrees import Pytree
-from ..rules import Rule, State, float_vector
+from ..rules import Rule, State, float_vector, init
 from ..tracing import c_compiler
-from ..tracing.host import along, program_of
+from ..tracing.host import along, bound, program_of
 
 
 class Stretch(NamedTuple):
@@ -70,6 +70,7 @@ class DynamicalSystem(abc.ABC):
         self.system, self.dim, self.period = system, system.dim, period
         self.price = _price(system)
         self._last: tuple[np.ndarray, Regime | None, tuple[np.ndarray, np.ndarray]] | None = None
+        self._pieces: dict[bytes, Callable[..., list[np.ndarray]] | None] = {}
 
     @abc.abstractmethod
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> Pytree:
@@ -90,6 +91,14 @@ class DynamicalSystem(abc.ABC):
     def as_it_stands(self, flat: np.ndarray) -> np.ndarray:
         """:meth:`change` by the losses themselves, whatever surface is met there: quicker, where many are asked for."""
         return self.change(flat)
+
+    def begun(self, zs: np.ndarray) -> np.ndarray:
+        """The flat states at the starts ``zs``, (P, 2d) -> (P, n)."""
+        return np.array([self.flat(self.begin(*np.split(z, 2))) for z in zs])
+
+    def at_many(self, flats: np.ndarray) -> np.ndarray:
+        """:meth:`as_it_stands` at many states at once, (P, n)."""
+        return np.array([self.as_it_stands(flat) for flat in flats])
 
     def jacobian(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
         """Of :meth:`change`."""
@@ -114,6 +123,25 @@ class DynamicalSystem(abc.ABC):
             for kept in self._last[2]:
                 kept.flags.writeable = False
         return self._last[2]
+
+    def _by_numpy(
+        self, pushed: Callable[..., Any], given: Pytree, key: bytes, flat: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """A function and its derivative at a point, (n,) and (n, n); None where it has no scalar program.
+
+        Args:
+            pushed: (given, z, a direction) -> the value and its change in that direction; of the module's level.
+            given: its first argument, which ``key`` names.
+            key: see ``given``.
+            flat: the point.
+        """
+        if key not in self._pieces:
+            self._pieces[key] = bound(pushed, given, flat, flat)
+        piece, n = self._pieces[key], len(flat)
+        if piece is None:
+            return None
+        values, slopes = piece(np.broadcast_to(flat, (n, n)), np.eye(n))
+        return values[0], slopes.T
 
     @property
     def near_rest(self) -> DynamicalSystem:
@@ -205,9 +233,19 @@ class ContinuousSystem(DynamicalSystem):
         """See :class:`DynamicalSystem`."""
         return np.asarray(filippov.natural(self.system, flat)[1])
 
+    def at_many(self, flats: np.ndarray) -> np.ndarray:
+        """See :class:`DynamicalSystem`."""
+        found = along(filippov.natural, self.system, flats)
+        return super().at_many(flats) if found is None else found[1]
+
     def side(self, flat: np.ndarray) -> Regime:
         """The smooth piece in which a state lies."""
-        return switchings.start(self.system, flat)
+        return self._only_piece or switchings.start(self.system, flat)
+
+    @functools.cached_property
+    def _only_piece(self) -> Regime | None:
+        """Where nothing switches, the whole; else None."""
+        return None if filippov.surface_count(self.system) else filippov.plain(np.zeros(0))
 
     def ways(self, flat: np.ndarray, side: Regime) -> np.ndarray:
         """Along the surfaces slid upon; see :class:`DynamicalSystem`."""
@@ -220,7 +258,8 @@ class ContinuousSystem(DynamicalSystem):
     def _value_and_slope(self, flat: np.ndarray, side: Regime | None) -> tuple[np.ndarray, np.ndarray]:
         side = side or self.side(flat)
         if not side.sliding:
-            found = value_and_slope(_branch_along, (self.system, side.modes), flat)
+            key = np.asarray(side.modes).tobytes()
+            found = self._by_numpy(_branch_along, (self.system, side.modes), key, flat)
             if found is not None and np.all(np.isfinite(found[0])):
                 return found
         value, slope = map(np.asarray, _flow(self.system, flat, side))
@@ -231,21 +270,6 @@ def _branch_along(given: tuple[DiracSystem, Array], y: Array, way: Array) -> tup
     system, modes = given
     frozen = modes if modes.shape[0] else None
     return jax.jvp(lambda y: filippov.frozen_velocity(system, y, frozen), (y,), (way,))
-
-
-def value_and_slope(
-    pushed: Callable[..., Any], given: Pytree, flat: np.ndarray
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """A function and its derivative at a point by NumPy, (n,) and (n, n); None where it has no scalar program.
-
-    Args:
-        pushed: (given, z, a direction) -> the value and its change in that direction; of the module's level.
-        given: its first argument.
-        flat: the point.
-    """
-    n = len(flat)
-    found = along(pushed, given, np.broadcast_to(flat, (n, n)), np.eye(n))
-    return None if found is None else (found[0][0], found[1].T)
 
 
 def runge_kutta_step(system: DiracSystem, y: Array, h: Array) -> Array:
@@ -311,6 +335,16 @@ class DiscreteSystem(DynamicalSystem):
         parts = [np.asarray(x) for x in jax.tree.leaves((state.players, state.memory))]
         return np.concatenate([x.ravel() for x in parts if x.dtype.kind == "f"])
 
+    def begun(self, zs: np.ndarray) -> np.ndarray:
+        """See :class:`DynamicalSystem`."""
+        found = along(_remembered, (self.system, self.rule), zs)
+        return super().begun(zs) if found is None else np.concatenate(found, axis=1)
+
+    def at_many(self, flats: np.ndarray) -> np.ndarray:
+        """See :class:`DynamicalSystem`."""
+        found = along(map_along, (self.system, self.long_run), flats, flats)
+        return super().at_many(flats) if found is None else found[0]
+
     def advance(self, state: State, time: float, span: float, rows: int) -> Stretch:
         """Follow the motion; see :class:`DynamicalSystem`."""
         count = ROWS if rows else 1
@@ -358,16 +392,24 @@ class DiscreteSystem(DynamicalSystem):
         return last.state, zs, int(last.bad) if last.bad <= counts.sum() else None
 
     def _value_and_slope(self, flat: np.ndarray, side: Regime | None) -> tuple[np.ndarray, np.ndarray]:
-        found = value_and_slope(map_along, (self.system, self.long_run), flat)
+        found = self._by_numpy(map_along, (self.system, self.long_run), b"", flat)
         if found is not None:
             return found
         value, slope = map(np.asarray, _map(self.system, self.long_run, flat))
         return value, slope
 
-    @property
+    @functools.cached_property
     def near_rest(self) -> DiscreteSystem:
         """Under the rule's map at rest."""
         return DiscreteSystem(self.system, self.rule, near_rest=True)
+
+
+def _remembered(given: tuple[DiracSystem, Rule], y: Array) -> list[Array]:
+    """The flat full state at a start, in parts."""
+    system, rule = given
+    state = init(rule, dirac.game(system.variant, system.x0), filippov.unpack(system, y))
+    leaves = jax.tree.leaves((state.players, state.memory))
+    return [jnp.ravel(x) for x in leaves if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
 
 
 @jax.jit

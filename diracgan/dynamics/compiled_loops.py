@@ -1,7 +1,8 @@
 """Long runs in compiled C, where the machine has a compiler: one regime of the flow, and a rule's iterations.
 
 A few lines of C around the scalar program of the field, or of one step, compile in a fifth of the time that XLA takes
-for the same loop, and run several times faster on a handful of numbers. Where there is no compiler, or a loss has an
+for the same loop, and run several times faster on a handful of numbers. The loop of the flow is not that short: it is
+compiled once, and of each flow only its functions are. Where there is no compiler, or a loss has an
 operation that has no text in C, XLA's loops (:mod:`.event_loop`, :mod:`.iterations`) take over.
 """
 
@@ -49,6 +50,16 @@ def _compiled(
     return run
 
 
+@functools.lru_cache(maxsize=_MOST_KEPT)
+def _functions(programs: tuple[tuple[str, Program, int], ...]) -> ctypes.CDLL | None:
+    """Programs as functions of one library, or None where they cannot be compiled."""
+    try:
+        texts = [c_text.function(*program).removeprefix("static ") for program in programs]
+        return c_compiler.loaded("\n".join([HEAD, *texts]), _FLAGS)
+    except (NotWritable, OSError, subprocess.SubprocessError):
+        return None
+
+
 def _pointer(x: np.ndarray) -> ctypes.c_void_p:
     return ctypes.c_void_p(x.ctypes.data)
 
@@ -60,11 +71,17 @@ class FlowLoop(NamedTuple):
     """A compiled loop over steps of the flow of one regime, perhaps with neighbours.
 
     Attributes:
-        run: the code.
+        run: the code of all flows.
+        field: that of this one, or of its derivative along a way; ``watched`` that of its guards, or None.
+        watched: see ``field``.
+        sizes: what the code is told of both.
         parameters: the numbers of the system and of the regime.
     """
 
     run: Callable[..., int]
+    field: Any
+    watched: Any
+    sizes: np.ndarray
     parameters: np.ndarray
 
 
@@ -100,17 +117,12 @@ def flow_loop(
     count = len(parameters)
     programs = ("field", field, count), *(() if seen is None else [("watched", seen, count)])
     guards = filippov.guard_count(on) - 1 if watched else 0
-    sizes: dict[str, float] = {
-        "N": size,
-        "WAYS": neighbours,
-        "SITES": guards,
-        "FROZEN": int(sites > 0),
-        "SLIDES": slides,
-    }
-    modes = count - 2 * sites - slides * (sites + 1)
-    sizes |= {"PARAMETERS": count, "MODES": modes, "SLACK": count - sites, "LEAVING": filippov.SLACK}
-    run = _compiled(programs, EVENT_LOOP, **sizes)
-    return None if run is None else FlowLoop(run, np.array(parameters, float))
+    modes, slack = count - 2 * sites - slides * (sites + 1), count - sites
+    sizes = np.array([size, neighbours, guards, sites > 0, slides, count, modes, slack], np.int64)
+    run, code = _compiled((), EVENT_LOOP, LEAVING=filippov.SLACK), _functions(programs)
+    if run is None or code is None:
+        return None
+    return FlowLoop(run, code.field, code.watched if watched else None, sizes, np.array(parameters, float))
 
 
 Given = tuple[DiracSystem, Regime]
@@ -195,10 +207,12 @@ def follow(
     limits, ts = np.array([span[1], *tolerances]), np.ascontiguousarray(ts, float)
     parameters, crossings = loop.parameters.copy(), np.empty(enough)
     shared = np.ascontiguousarray(np.zeros(0) if shared is None else shared, np.int64)
-    arrays = [parameters, table, limits, ts, shared, now, counts, y, guards, rows, crossings]
+    arrays = [loop.sizes, parameters, table, limits, ts, shared, now, counts, y, guards, rows, crossings]
+    numbers_of = map(ctypes.c_longlong, (len(ts), enough))
+    given = [loop.field, loop.watched, *map(_pointer, arrays), *numbers_of]
     while counts[1] == 0 and counts[0] < most:  # comes back now and then, so that Ctrl-C can stop it
         chunk = min(_CHUNK, most - int(counts[0]))
-        loop.run(*map(_pointer, arrays), *map(ctypes.c_longlong, (len(ts), enough, chunk)))
+        loop.run(*given, ctypes.c_longlong(chunk))
     if counts[1] == _LOST:
         return None
     times = crossings[: counts[5]]

@@ -1,4 +1,8 @@
-"""The C text of the loops of :mod:`.compiled_loops`, around functions that a scalar program is written out as."""
+"""The C text of the loops of :mod:`.compiled_loops`, around functions that a scalar program is written out as.
+
+A short loop is compiled with its function; the long one of the flow is compiled once for all flows, whose functions and
+sizes it is told.
+"""
 
 HEAD = """
 #include <math.h>
@@ -7,16 +11,21 @@ HEAD = """
 typedef double T;
 """
 
-#: What :mod:`.event_loop` does, step for step: the same stages, step control, guards and rows. ``N`` entries of a
-#: state, ``WAYS`` neighbours carried along with it, ``SITES`` guards besides the float range; ``FROZEN`` tells that a
-#: field without a value is another loop's business, ``SLIDES`` along how many surfaces the motion slides,
-#: ``LEAVING`` the slack of a surface that is being left, as a share of what its guard changes by while the state does
-#: by its size. A surface whose sites are known to switch together, and which the field crosses, is crossed here;
-#: whatever else happens at a surface ends the loop.
+#: What :mod:`.event_loop` does, step for step: the same stages, step control, guards and rows. Of a flow it is told its
+#: functions and, in this order, its sizes: ``N`` entries of a state, ``WAYS`` neighbours carried along with it,
+#: ``SITES`` guards besides the float range; ``FROZEN`` tells that a field without a value is another loop's business,
+#: ``SLIDES`` along how many surfaces the motion slides; of its ``PARAMETERS`` the signs of the branches begin at
+#: ``MODES`` and the slacks of the surfaces at ``SLACK``. ``LEAVING`` is the slack of a surface that is being left, as a
+#: share of what its guard changes by while the state does by its size. A surface whose sites are known to switch
+#: together, and which the field crosses, is crossed here; whatever else happens at a surface ends the loop.
 EVENT_LOOP = """
+typedef void Function(const double *p, const double *x, double *out);
+typedef struct { Function *field, *watched; const int64_t *sizes; } Flow;
+#define SIZES(flow) \
+  const int64_t N = flow->sizes[0], WAYS = flow->sizes[1], SITES = flow->sizes[2], FROZEN = flow->sizes[3]; \
+  const int64_t SLIDES = flow->sizes[4], PARAMETERS = flow->sizes[5], MODES = flow->sizes[6]; \
+  const int64_t SLACK = flow->sizes[7], ALL = N * (1 + WAYS), GUARDS = SITES + 1
 #define STAGES 14
-#define ALL (N * (1 + WAYS))
-#define GUARDS (SITES + 1)
 #define LARGEST 1e150
 #define HALVINGS 60
 #define SHORTEST 1e-300
@@ -27,64 +36,60 @@ static int is_lost(const double *v, int count) {
   return 0;
 }
 
-#if SITES && !SLIDES
 /* the k-th choice of branches beyond their surfaces, by the guards there, to be freed: one alone, in the end all */
-static void freed(const double *p, const double *guards, int k, double *q) {
+static void freed(const Flow *flow, const double *p, const double *guards, int k, double *q) {
+  SIZES(flow);
   for (int i = 0; i < SITES; i++) {
     int beyond = !(guards[i] - p[SLACK + i] >= 0);
     q[MODES + i] = beyond && (i == k || k == SITES) ? -p[MODES + i] : p[MODES + i];
   }
 }
-#endif
 
 /* a frozen branch that has no value beyond its surface gives way to the one beyond, alone if that will do */
-static void continued(const double *p, const double *y, double *v) {
-#if SITES && !SLIDES
+static void continued(const Flow *flow, const double *p, const double *y, double *v) {
+  SIZES(flow);
+  if (!SITES || SLIDES) return;
   double q[PARAMETERS], out[2 * SITES];
   memcpy(q, p, sizeof q);
-  watched(p, y, out);
+  flow->watched(p, y, out);
   for (int k = 0; k <= SITES && is_lost(v, N); k++) {
-    freed(p, out, k, q);
-    field(q, y, v);
+    freed(flow, p, out, k, q);
+    flow->field(q, y, v);
   }
-#endif
 }
 
-static void velocity(const double *p, const double *y, double *v) {
-#if WAYS
+static void velocity(const Flow *flow, const double *p, const double *y, double *v) {
+  SIZES(flow);
+  if (!WAYS) {
+    flow->field(p, y, v);
+    if (FROZEN && is_lost(v, N)) continued(flow, p, y, v);
+    return;
+  }
   double x[2 * N], out[2 * N];
   memcpy(x, y, sizeof(double) * N);
   for (int w = 1; w <= WAYS; w++) {
     memcpy(x + N, y + w * N, sizeof(double) * N);
-    field(p, x, out);
+    flow->field(p, x, out);
     memcpy(v + w * N, out + N, sizeof(double) * N);
   }
   memcpy(v, out, sizeof(double) * N);
-#else
-  field(p, y, v);
-  if (FROZEN && is_lost(v, N)) continued(p, y, v);
-#endif
 }
 
 /* the guards, the last one the float range, and their slopes: by the same field, whose branches turn their guards */
-static void look(const double *p, const double *y, double *g, double *s) {
-#if SITES
-  double out[2 * SITES];
-  watched(p, y, out);
-#if !SLIDES
-  double q[PARAMETERS], other[2 * SITES];
-  memcpy(q, p, sizeof q);
-  for (int k = 0; k <= SITES && is_lost(out + SITES, SITES); k++) {
-    freed(p, out, k, q);
-    watched(q, y, other);
+static void look(const Flow *flow, const double *p, const double *y, double *g, double *s) {
+  SIZES(flow);
+  double out[2 * SITES + 1], q[PARAMETERS], other[2 * SITES + 1];
+  if (SITES) flow->watched(p, y, out);
+  if (SITES && !SLIDES) memcpy(q, p, sizeof q);
+  for (int k = 0; !SLIDES && k <= SITES && is_lost(out + SITES, SITES); k++) {
+    freed(flow, p, out, k, q);
+    flow->watched(q, y, other);
     for (int i = 0; i < SITES; i++) {
       out[SITES + i] = q[MODES + i] == p[MODES + i] ? other[SITES + i] : -other[SITES + i];
     }
   }
-#endif
   memcpy(g, out, sizeof(double) * SITES);
   memcpy(s, out + SITES, sizeof(double) * SITES);
-#endif
   double most = 0;
   int finite = 1;
   for (int i = 0; i < ALL; i++) { double a = fabs(y[i]); if (a > most) most = a; if (!isfinite(a)) finite = 0; }
@@ -93,35 +98,32 @@ static void look(const double *p, const double *y, double *g, double *s) {
 }
 
 /* the error in units of what is allowed; NaN stays */
-static double measured(const double *e, const double *y, const double *z, double rtol, double atol) {
-#if WAYS
+static double measured(const Flow *flow, const double *e, const double *y, const double *z, double rtol, double atol) {
+  SIZES(flow);
   double off = 0, big = 0, others = 0, size = 0;
+  for (int i = 0; !WAYS && i < ALL; i++) {
+    double a = fabs(e[i]) / (atol + rtol * fmax(fabs(y[i]), fabs(z[i])));
+    if (a != a) return a;
+    size = fmax(size, a);
+  }
+  if (!WAYS) return size;
   for (int i = 0; i < ALL; i++) {
     double a = fabs(e[i]), b = fmax(fabs(y[i]), fabs(z[i]));
     if (a != a) return a;
     if (i < N) { off = fmax(off, a); big = fmax(big, b); } else { others = fmax(others, a); size = fmax(size, b); }
   }
   return fmax(off / (rtol * big + atol), others / (10 * rtol * fmax(size, atol)));
-#else
-  double size = 0;
-  for (int i = 0; i < ALL; i++) {
-    double a = fabs(e[i]) / (atol + rtol * fmax(fabs(y[i]), fabs(z[i])));
-    if (a != a) return a;
-    size = fmax(size, a);
-  }
-  return size;
-#endif
 }
 
 /* Whether the motion plainly crosses the surface of guard k: all sites that switch there are near it, no other is but
    what touches it, and the field beyond leads away from all. Then the parameters, the guards and their slopes are those
    of the regime beyond. */
-static int crosses(double *p, const int64_t *shared, int k, const double *y, double *g, double *s) {
-#if SITES && !SLIDES
+static int crosses(const Flow *flow, double *p, const int64_t *shared, int k, const double *y, double *g, double *s) {
+  SIZES(flow);
+  if (!SITES || SLIDES || k >= SITES || !shared[k * SITES + k] || !(s[k] < 0)) return 0;
   double q[PARAMETERS], out[2 * SITES], v[N], off = 0, fast = 0, flat = -1e-6 * s[k];
   int tied[SITES];
-  if (k >= SITES || !shared[k * SITES + k] || !(s[k] < 0)) return 0;
-  field(p, y, v);
+  flow->field(p, y, v);
   for (int c = 0; c < N; c++) { off = fmax(off, fabs(y[c])); fast = fmax(fast, fabs(v[c])); }
   memcpy(q, p, sizeof q);
   for (int j = 0; j < SITES; j++) {
@@ -137,7 +139,7 @@ static int crosses(double *p, const int64_t *shared, int k, const double *y, dou
       q[SLACK + j] = 0;
     }
   }
-  watched(q, y, out);
+  flow->watched(q, y, out);
   for (int j = 0; j < SITES; j++) {
     if (!(out[j] > 0)) return 0;
     if (tied[j] && !(out[SITES + j] >= (j == k ? 1e-9 * (out[SITES + j] - s[j]) : -flat))) return 0;
@@ -147,9 +149,6 @@ static int crosses(double *p, const int64_t *shared, int k, const double *y, dou
   memcpy(g, out, sizeof(double) * SITES);
   memcpy(s, out + SITES, sizeof(double) * SITES);
   return 1;
-#else
-  return 0;
-#endif
 }
 
 /* where a guard above 0 at both ends is lowest within the step, by its cubic */
@@ -163,9 +162,11 @@ static double lowest(double g0, double s0, double g1, double s1, double h, doubl
   return g0 + *share * (slope + *share * (square + *share * cube));
 }
 
-long long run(double *p, const double *table, const double *limits, const double *ts, const int64_t *shared,
-              double *now, int64_t *counts, double *y, double *before, double *ys, double *crossings, long long rows,
-              long long enough, long long most) {
+long long run(Function *field, Function *watched, const int64_t *sizes, double *p, const double *table,
+              const double *limits, const double *ts, const int64_t *shared, double *now, int64_t *counts, double *y,
+              double *before, double *ys, double *crossings, long long rows, long long enough, long long most) {
+  const Flow told = {field, watched, sizes}, *flow = &told;
+  SIZES(flow);
   const double *lower = table, *weights = table + STAGES * STAGES, *errors = weights + STAGES;
   double t1 = limits[0], rtol = limits[1], atol = limits[2];
   double t = now[0], h = now[1], low = now[2], high = now[3];
@@ -184,10 +185,8 @@ long long run(double *p, const double *table, const double *limits, const double
         for (int j = 0; j < i; j++) sum += lower[i * STAGES + j] * K[j][c];
         w[c] = y[c] + length * sum;
       }
-      velocity(p, w, K[i]);
-#if FROZEN
-      for (int c = 0; c < ALL; c++) if (K[i][c] != K[i][c]) { counts[1] = LOST; return LOST; }
-#endif
+      velocity(flow, p, w, K[i]);
+      if (FROZEN && is_lost(K[i], ALL)) { counts[1] = LOST; return LOST; }
     }
     for (int c = 0; c < ALL; c++) {
       double sum = 0, off = 0;
@@ -195,9 +194,9 @@ long long run(double *p, const double *table, const double *limits, const double
       z[c] = y[c] + length * sum;
       e[c] = length * off;
     }
-    double size = measured(e, y, z, rtol, atol);
+    double size = measured(flow, e, y, z, rtol, atol);
     int good = seeking || (isfinite(size) && size <= 1);
-    look(p, z, g, s);
+    look(flow, p, z, g, s);
     int least = 0;
     for (int i = 1; i < GUARDS; i++) if (g[i] < g[least]) least = i;
     int fallen = good && isfinite(size) && !begins && g[least] < 0; /* without a value nothing has been met */
@@ -231,7 +230,7 @@ long long run(double *p, const double *table, const double *limits, const double
     if (last) guard = least;
     status = last ? EVENT : tiny ? STIFF : moves && t >= t1 ? DONE : RUNNING;
     if (last && t < t1 && crossed < enough && !(crossed && t - crossings[crossed - 1] <= 1e-13 * t1) &&
-        crosses(p, shared, least, y, g0, s0)) {
+        crosses(flow, p, shared, least, y, g0, s0)) {
       status = RUNNING;
       crossings[crossed++] = t;
       halvings = 0;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -91,7 +91,8 @@ def _approach(t: np.ndarray, r: np.ndarray) -> tuple[float, PowerLaw] | None:
     def misfit(log_gap: float) -> float:
         return _exponent(t[late], distances(log_gap))[1]
 
-    log_gap, _ = _least(misfit, np.linspace(np.log(0.02), np.log(20.0), 50), 0.15, 1e-8)
+    grid = np.linspace(np.log(0.02), np.log(20.0), 50)
+    log_gap, _ = _least(misfit, grid, map(misfit, grid), 0.15, 1e-8)
     law = power_law(t[late], distances(log_gap))
     if law is None or law.exponent <= 0:
         return None
@@ -128,12 +129,24 @@ def _as_fraction(p: float, error: float) -> float:
 
 
 def _least(
-    misfit: Callable[[float], float], grid: np.ndarray, reach: float, accuracy: float
+    misfit: Callable[[float], float],
+    grid: np.ndarray,
+    on_grid: Iterable[float],
+    reach: float,
+    accuracy: float,
 ) -> tuple[float, float]:
-    """Where a misfit is least, within ``reach`` of the best point of a grid, and how large it is there."""
+    """Where a misfit is least, within ``reach`` of the best point of a grid, and how large it is there.
+
+    Args:
+        misfit: of one number.
+        grid: of such numbers.
+        on_grid: the misfit at each of them.
+        reach: see above.
+        accuracy: to which the least is found.
+    """
     from scipy.optimize import minimize_scalar
 
-    best, options = grid[int(np.argmin([misfit(x) for x in grid]))], {"xatol": accuracy}
+    best, options = grid[int(np.argmin(list(on_grid)))], {"xatol": accuracy}
     found: Any = minimize_scalar(
         misfit, bounds=(best - reach, best + reach), method="bounded", options=options
     )
@@ -153,17 +166,23 @@ def _exponent(t: np.ndarray, r: np.ndarray, near: float | None = None) -> tuple[
     from_middle = t - t.mean()
     spread = from_middle @ from_middle
 
-    def misfit(log_p: float) -> float:
-        p = np.exp(log_p) * (1 if falling else -1)
-        with np.errstate(over="ignore"):
-            line = np.exp(-log_r / p)
-        if not np.all(np.isfinite(line)) or np.any(line <= 0):
-            return 1e3
-        line = line / line.max()
-        mean = line.mean()
-        fit = np.maximum(mean + from_middle * (from_middle @ (line - mean)) / spread, 1e-300)
-        off = np.max(np.abs((np.log(fit) - np.log(np.maximum(line, 1e-300))) * p))
-        return float(off / max(np.ptp(log_r), 1e-300))
+    whole = max(float(np.ptp(log_r)), 1e-300)
 
-    log_p, off = _least(misfit, grid, 0.1, 1e-10)
+    def misfits(log_p: np.ndarray) -> np.ndarray:
+        """Of each of several, (k,): one by one the grid would cost more than all else."""
+        p = np.exp(log_p)[:, None] * (1 if falling else -1)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            line = np.exp(-log_r / p)
+            known = np.all(np.isfinite(line) & (line > 0), axis=1)
+            line = line / line.max(axis=1, keepdims=True)
+            mean = line.mean(axis=1, keepdims=True)
+            slope = np.sum(from_middle * (line - mean), axis=1, keepdims=True) / spread
+            fit = np.maximum(mean + from_middle * slope, 1e-300)
+            off = np.max(np.abs((np.log(fit) - np.log(np.maximum(line, 1e-300))) * p), axis=1)
+        return np.where(known, off / whole, 1e3)
+
+    def misfit(log_p: float) -> float:
+        return float(misfits(np.array([log_p]))[0])
+
+    log_p, off = _least(misfit, grid, misfits(grid), 0.1, 1e-10)
     return float(np.exp(log_p)) * (1 if falling else -1), off

@@ -156,11 +156,31 @@ def along(fn: Callable[..., Any], fixed: Pytree, *moving: np.ndarray) -> list[np
     Returns:
         The leaves of the results with P in front.
     """
-    program = program_of(fn, fixed, *(x if x.ndim == 1 else x[0] for x in moving))
+    found = bound(fn, fixed, *(x if x.ndim == 1 else x[0] for x in moving))
+    return None if found is None else found(*moving)
+
+
+def bound(fn: Callable[..., Any], fixed: Any, *like: np.ndarray) -> Callable[..., list[np.ndarray]] | None:
+    """:func:`along` of a function and its first argument, to be asked at one set of states after the other.
+
+    Args:
+        fn: as for :func:`along`.
+        fixed: its first argument.
+        *like: a state in the place of each of the others, (n,).
+
+    Returns:
+        States, (P, n) each -> the leaves of the results with P in front; None where it has no scalar program.
+    """
+    program = program_of(fn, fixed, *like)
     if program is None:
         return None
-    columns = [column for x in moving for column in x.T]
-    return _at_rows(program, [*scalars(numbers(fixed)), *columns], moving[-1].shape[:1])
+    known = scalars(numbers(fixed))
+
+    def found(*moving: np.ndarray) -> list[np.ndarray]:
+        columns = [column for x in moving for column in x.T]
+        return _at_rows(program, [*known, *columns], moving[-1].shape[:1])
+
+    return found
 
 
 def in_rows(program: Program, given: Pytree, *moving: np.ndarray) -> list[np.ndarray]:

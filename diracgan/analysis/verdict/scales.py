@@ -43,7 +43,7 @@ def scales(motion: DynamicalSystem, origin: np.ndarray) -> Scales:
 def _bent(motion: DynamicalSystem, origin: np.ndarray, way: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """The first and the last radius on a way at which the degree is another than before, or than after; may be none."""
     with np.errstate(all="ignore"):
-        sizes = np.array([_size(motion, origin + r * way) for r in radii])
+        sizes = _sizes(motion, origin + radii[:, None] * way)
         degrees = np.diff(np.log10(sizes))
     known = np.flatnonzero(np.isfinite(degrees))
     if not len(known):
@@ -54,7 +54,6 @@ def _bent(motion: DynamicalSystem, origin: np.ndarray, way: np.ndarray, radii: n
     return radii[np.concatenate([first[:1], last[-1:]])]
 
 
-def _size(motion: DynamicalSystem, z: np.ndarray) -> float:
-    """Of the players' change at a place, from a fresh memory."""
-    flat = motion.flat(motion.begin(*np.split(z, 2)))
-    return float(np.linalg.norm(motion.as_it_stands(flat)[: len(z)]))
+def _sizes(motion: DynamicalSystem, zs: np.ndarray) -> np.ndarray:
+    """Of the players' change at places, (P, 2d), from a fresh memory."""
+    return np.linalg.norm(motion.at_many(motion.begun(zs))[:, : zs.shape[1]], axis=1)

@@ -70,7 +70,8 @@ def mean_period(stretch: Stretch) -> float | None:
     zs = stretch.zs - stretch.zs.mean(axis=0)
     if not np.all(np.isfinite(zs)) or np.max(np.abs(zs)) <= 0:
         return None
-    signal = zs @ np.linalg.svd(zs / np.max(np.abs(zs)), full_matrices=False)[2][0]
+    unit = zs / np.max(np.abs(zs))
+    signal = zs @ np.linalg.eigh(unit.T @ unit)[1][:, -1]
     times = passages(signal, stretch.t)[0]
     return float((times[-1] - times[0]) / (len(times) - 1)) if len(times) >= 3 else None
 

@@ -52,6 +52,12 @@ class Written:
     def as_it_stands(self, flat):
         return self._change(flat)
 
+    def begun(self, zs):
+        return zs
+
+    def at_many(self, flats):
+        return np.array([self._change(flat) for flat in flats])
+
     def jacobian(self, flat, side=None):
         return self._jacobian(flat)
 

@@ -49,7 +49,7 @@ def only_outward(case: Case) -> Answer | None:
     ways = np.random.default_rng(11).normal(size=(T.steps_directions, len(here)))
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)
     for radius in r[-1] * np.geomspace(*T.steps_radii):
-        steps = np.array([case.motion.change(case.origin + radius * w) for w in ways])
+        steps = case.motion.at_many(case.origin + radius * ways)
         with np.errstate(all="ignore"):  # a step may be beyond the float range
             along, squares = 2 * radius * np.sum(ways * steps, axis=1), np.sum(steps**2, axis=1)
             rounding = T.eps * radius * (T.change_rounding[0] * radius + T.change_rounding[1] * squares**0.5)
