@@ -231,12 +231,12 @@ class ContinuousSystem(DynamicalSystem):
 
     def as_it_stands(self, flat: np.ndarray) -> np.ndarray:
         """See :class:`DynamicalSystem`."""
-        return np.asarray(filippov.natural(self.system, flat)[1])
+        return np.asarray(filippov.natural_velocity(self.system, flat))
 
     def at_many(self, flats: np.ndarray) -> np.ndarray:
         """See :class:`DynamicalSystem`."""
-        found = along(filippov.natural, self.system, flats)
-        return super().at_many(flats) if found is None else found[1]
+        found = along(filippov.natural_velocity, self.system, flats)
+        return super().at_many(flats) if found is None else found[0]
 
     def side(self, flat: np.ndarray) -> Regime:
         """The smooth piece in which a state lies."""

@@ -74,8 +74,8 @@ def invariant_line(system: DiracSystem, z: Players) -> InvariantLine | None:
     far = float(np.max(np.abs(x0)))
     for unit, (a, b) in itertools.product((max(float(size), far), 1.0), _POINTS):
         a, b = unit * a, unit * b + float(u @ x0)
-        small = np.asarray(filippov.natural(flat, np.array([a, b]))[1])
-        large = np.asarray(filippov.natural(whole, np.concatenate([a * u, line.foot + b * u]))[1])
+        small = np.asarray(filippov.natural_velocity(flat, np.array([a, b])))
+        large = np.asarray(filippov.natural_velocity(whole, np.concatenate([a * u, line.foot + b * u])))
         scale = _ALIKE * (1.0 + far / unit) ** 2 * float(np.max(np.abs(large)))
         if not np.allclose(np.concatenate([v * u for v in small]), large, rtol=_ALIKE, atol=scale):
             return None

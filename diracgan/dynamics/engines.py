@@ -21,7 +21,7 @@ from .filippov import (
     guard_count,
     guards,
     hermite_minimum,
-    natural,
+    natural_velocity,
     watch,
 )
 from .motion_result import MotionResult
@@ -127,9 +127,10 @@ def fitting(solver: str | None, backend: str, system: DiracSystem, y: np.ndarray
         return solver
     h = _SECANT * max(float(np.max(np.abs(y))), 1e-290)
     with np.errstate(all="ignore"):
-        here = np.asarray(natural(system, y)[1])
+        here = np.asarray(natural_velocity(system, y))
         slopes = (
-            np.stack([np.asarray(natural(system, y + h * e)[1]) - here for e in np.eye(len(y))], axis=1) / h
+            np.stack([np.asarray(natural_velocity(system, y + h * e)) - here for e in np.eye(len(y))], axis=1)
+            / h
         )
     if not np.all(np.isfinite(slopes)):
         return None

@@ -370,10 +370,16 @@ def look(system: DiracSystem, y: Array, modes: Array) -> Crossing:
 
 @at_once()
 def natural(system: DiracSystem, y: Array) -> tuple[Array, Array]:
-    """The switching functions and the velocity as the losses stand; NaN where a loss has no value itself."""
-    game, z = dirac.game(system.variant, system.x0), unpack(system, y)
+    """The switching functions and :func:`natural_velocity`."""
+    return surfaces(system, y), natural_velocity(system, y)
+
+
+@at_once()
+def natural_velocity(system: DiracSystem, y: Array) -> Array:
+    """The velocity as the losses stand; NaN where a loss has no value itself."""
+    game, z = dirac.game(system.variant, system.x0), jax.lax.stop_gradient(unpack(system, y))
     lost = jnp.isnan(game.critic_loss(z)) | jnp.isnan(game.generator_loss(z))
-    return surfaces(system, y), jnp.where(lost, jnp.nan, velocity(system, y))
+    return jnp.where(lost, jnp.nan, velocity(system, y))
 
 
 def plain(modes: Array | np.ndarray) -> Regime:

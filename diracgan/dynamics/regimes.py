@@ -16,7 +16,7 @@ from ..numerics.convex_hull import distance_to_hull
 from ..tracing.host import along
 from . import filippov, switchings
 from .engines import Engine, TimeSpan
-from .filippov import DiracSystem, natural
+from .filippov import DiracSystem, natural_velocity
 from .motion_result import MotionResult
 
 _STAYS = 1e-9  # of a motion: what moves less rests on a surface or beside it
@@ -67,7 +67,7 @@ def integrate(
     def at(time: float) -> str:
         return f"t = {before + time:.10g}"
 
-    v = np.asarray(natural(system, y)[1])
+    v = np.asarray(natural_velocity(system, y))
     if not np.all(np.isfinite(v)):
         return ended(MotionResult.STIFF, 0.0, without_a_value(system, y))
     if not np.any(v):  # also where the field jumps away on every side: to stay is a solution
@@ -172,7 +172,7 @@ def _failure(
     t, t1, now = times
     if why == MotionResult.MAX_STEPS:
         return MotionResult.MAX_STEPS, t, f"gave up at {now} after too many solver steps"
-    v = np.asarray(natural(system, y)[1])
+    v = np.asarray(natural_velocity(system, y))
     size, speed = float(np.max(np.abs(y))), float(np.max(np.abs(v)))
     far = not np.isfinite(size + speed) or size > min(_LOST * first, filippov.LARGEST)
     if not why or far:
@@ -213,10 +213,10 @@ def rests(system: DiracSystem, y: np.ndarray, size: float) -> bool:
 
 
 def _fields(system: DiracSystem, points: np.ndarray) -> np.ndarray:
-    found = along(natural, system, points)
-    return np.asarray(_compiled_fields(system, points)) if found is None else found[1]
+    found = along(natural_velocity, system, points)
+    return np.asarray(_compiled_fields(system, points)) if found is None else found[0]
 
 
 @jax.jit
 def _compiled_fields(system: DiracSystem, points: Array) -> Array:
-    return jax.vmap(lambda y: natural(system, y)[1])(points)
+    return jax.vmap(lambda y: natural_velocity(system, y))(points)

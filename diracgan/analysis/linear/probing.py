@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from ... import dirac
-from ...dynamics.filippov import DiracSystem, natural, unpack
+from ...dynamics.filippov import DiracSystem, natural_velocity, unpack
 from ...numerics import derivative
 from ...rules import Rule, float_vector
 from ...tracing.host import at_once, in_rows, program_of
@@ -38,7 +38,7 @@ def probe(system: DiracSystem, rule: Rule | None, y: Array) -> Probed:
     """
     alive = jnp.all(jnp.isfinite(logits(system, y)))
     if rule is None:
-        return Probed(derivative.probe(lambda y: natural(system, y)[1], y), alive)
+        return Probed(derivative.probe(lambda y: natural_velocity(system, y), y), alive)
     change = functools.partial(map_change, system, rule.at_rest)
     return Probed(derivative.probe(change, rest_state(system, rule, y), cancels=True), alive)
 
@@ -143,7 +143,7 @@ def _rest_state(given: tuple[DiracSystem, Rule], y: Array) -> Array:
 
 def _field_along(system: DiracSystem, y: Array, way: Array) -> tuple[Array, Array]:
     """The field as the losses stand, and its derivative along a way."""
-    return jax.jvp(lambda y: natural(system, y)[1], (y,), (way,))
+    return jax.jvp(lambda y: natural_velocity(system, y), (y,), (way,))
 
 
 def without(found: derivative.Derivative) -> derivative.Derivative:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...dynamics.filippov import natural
+from ...dynamics.filippov import natural_velocity
 from ...numerics import decay_laws
 from ..decision_thresholds import T
 from ..kinds import Kind
@@ -131,7 +131,7 @@ def _unknown(case: Case, amplitudes: np.ndarray) -> Answer:
     when = f"{case.time:.4g} iterations" if case.motion.discrete else f"t = {case.time:.4g}"
     if now.diameter <= T.rounding * np.max(np.abs(now.stretch.zs)):
         at = case.vector(now.stretch.zs[-1])
-        flat = not np.any(np.asarray(natural(case.system, now.stretch.zs[-1])[1]))
+        flat = not np.any(np.asarray(natural_velocity(case.system, now.stretch.zs[-1])))
         where = ", where the losses are flat to the last digit" if flat else ""
         text = f"undecided: after {when} the motion is slower than rounding, at {at}{where}"
     else:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.filippov import natural, surface_count, unlocated
+from ...dynamics.filippov import natural_velocity, surface_count, unlocated
 from ...dynamics.motion_result import MotionResult
 from ...dynamics.regimes import without_a_value
 from ...numerics.normal_form import lyapunov_coefficient
@@ -96,7 +96,7 @@ def _equilibria(case: Case, answer: Answer) -> None:
 
 def _defined(case: Case, flat: np.ndarray) -> bool:
     """Whether the losses, and the critic, themselves have a value there."""
-    fine = np.all(np.isfinite(np.asarray(natural(case.system, flat)[1])))
+    fine = np.all(np.isfinite(np.asarray(natural_velocity(case.system, flat))))
     return bool(fine and case.spectrum(flat).residual is not None)
 
 
