@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,12 +12,13 @@ import pytest
 import diracgan as dg
 from diracgan import dirac
 from diracgan.analysis.dynamical_system import DiscreteSystem, map_along
-from diracgan.dynamics import compiled_loops, switchings
+from diracgan.dynamics import compiled_loops, loop_text, switchings
 from diracgan.dynamics.engines import TimeSpan
 from diracgan.dynamics.event_loop import event_loop
 from diracgan.dynamics.filippov import DiracSystem
 from diracgan.dynamics.regimes import integrate
 from diracgan.game import Players
+from diracgan.tracing import c_text
 
 pytestmark = pytest.mark.usefixtures("c_compiler")
 
@@ -235,6 +238,17 @@ def test_counts_of_iterations_stay_as_they_were_given(monkeypatch):
         loop, counts = compiled_loops.rule_loop(motion.system, motion.rule, state), np.array([200, 10])
         loop(state, counts, 1e150)
     assert counts.tolist() == [200, 10]
+
+
+def test_every_function_of_the_texts_is_declared():
+    """One that is not would be taken to return a whole number."""
+    texts = [*c_text._OPERATIONS.values(), loop_text.EVENT_LOOP, loop_text.STRETCHING_LOOP]
+    written = set(re.findall(r"\b([a-z][a-z0-9]*)\(", " ".join([*texts, loop_text.MAP_LOOP])))
+    own = re.findall(r"(?:static|typedef)[\w ]* \**(\w+)\(", " ".join(texts))
+    known = {*own, "run", "field", "watched", "pushed", "iteration", "if", "for", "while", "sizeof"}
+    declared = re.findall(r"(\w+)\((?:double|void|int)|define (\w+)", loop_text.HEAD)
+    assert written - known - {name for pair in declared for name in pair} == set()
+    assert {"exp", "pow", "erf", "memcpy", "isfinite"} <= written
 
 
 def test_without_a_compiler_there_is_no_loop(monkeypatch):
