@@ -128,9 +128,11 @@ class Basins:
         least = SAME * max(other.largest, other.diameter, 50 * _AT_REST * self.runs.box)
         # of a chaotic or long motion the rows are a sample, which a second one differs from
         off = np.maximum(least, 2.0 * np.maximum(end.spread, other.spread))
-        if np.all(np.abs(end.numbers - other.numbers) <= off):
+        near = np.abs(end.numbers - other.numbers) <= off
+        if np.all(near):
             return True
-        if len(self.runs.centre) == 2 or not self._turns_alike:
+        # the first two, distances from (0, x0), are those of what is turned as well
+        if len(self.runs.centre) == 2 or not np.all(near[:2]) or not self._turns_alike:
             return False
         one, two = self._turned_numbers(end), self._turned_numbers(other)
         off = np.maximum(least, 2.0 * np.maximum(np.ptp(one[1:], axis=0), np.ptp(two[1:], axis=0)))

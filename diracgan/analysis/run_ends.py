@@ -103,7 +103,7 @@ def end_of(z: np.ndarray, centre: np.ndarray, steps: np.ndarray | None = None) -
     """
     once = None if steps is None else _one_period(steps)
     halves = [np.sqrt(np.mean(np.sum((half - centre) ** 2, axis=1))) for half in np.array_split(z, 2)]
-    quarters = np.array([_numbers(quarter, centre) for quarter in np.array_split(z, 4)])
+    quarters = _numbers_of_parts(z, centre, 4)
     # rows end within a turn, and a plain mean of a few turns depends on where: a tapered one hardly does
     whole = _numbers(z, centre, np.hanning(len(z))) if once is None else _numbers(once, centre)
     return RunEnd(whole, quarters, (float(halves[0]), float(halves[1])))
@@ -113,6 +113,17 @@ def _numbers(z: np.ndarray, centre: np.ndarray, weights: np.ndarray | None = Non
     sizes = np.linalg.norm(z - centre, axis=1)
     mean = np.average(z, axis=0, weights=weights)
     return np.concatenate([[sizes.max(), sizes.min(), np.max(np.ptp(z, axis=0))], mean])
+
+
+def _numbers_of_parts(z: np.ndarray, centre: np.ndarray, count: int) -> np.ndarray:
+    """:func:`_numbers` of each of so many parts, (count, 3 + 2d)."""
+    lengths = [len(part) for part in np.array_split(z, count)]
+    at = np.cumsum([0, *lengths[:-1]])
+    sizes = np.linalg.norm(z - centre, axis=1)
+    most, least = (of.reduceat(sizes, at) for of in (np.maximum, np.minimum))
+    widths = np.maximum.reduceat(z, at) - np.minimum.reduceat(z, at)
+    means = np.add.reduceat(z, at) / np.array(lengths)[:, None]
+    return np.column_stack([most, least, widths.max(axis=1), means])
 
 
 def _one_period(z: np.ndarray) -> np.ndarray | None:

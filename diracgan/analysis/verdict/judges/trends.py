@@ -100,11 +100,9 @@ def falls_slowly(case: Case, stretch: Stretch) -> Answer | None:
 
 def fall(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> decay_laws.PowerLaw | None:
     """The law of a fall, once enough was seen of it to believe the fit."""
-    law = decay_laws.power_law(t, amplitudes)
     late = case.spent >= T.enough_spent * case.budget or amplitudes[-1] < T.far_fallen * amplitudes[0]
-    if law is None or law.exponent <= 0 or law.error > T.law_error * law.exponent or not late:
-        return None
-    return law
+    law = decay_laws.power_law(t, amplitudes) if late else None
+    return law if law is not None and 0 < law.exponent and law.error <= T.law_error * law.exponent else None
 
 
 def _degrees(case: Case, share: float) -> np.ndarray | None:
