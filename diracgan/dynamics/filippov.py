@@ -89,14 +89,17 @@ def _sites(structure: Any, shapes: tuple[Any, ...]) -> Sites:
     """Traced with numbers that stay unknown, as whoever follows the flow traces the losses too."""
     found = []
 
-    def look(leaves: list[Any], z: Players) -> None:
-        variant, x0 = jax.tree.unflatten(structure, leaves)
-        found.append(dirac.game(variant, x0).sites(z))
+    def look(game: Game, z: Players) -> None:
+        found.append(game.sites(z))
+
+    def play(leaves: list[Any], z: Players) -> None:
+        # the game handed over, as the field's trace does: then both share what the losses were traced to
+        jax.eval_shape(look, dirac.game(*jax.tree.unflatten(structure, leaves)), z)
 
     leaves = [jax.ShapeDtypeStruct(shape, float) for shape in shapes]
     player = leaves[-1]  # x0 is the last
     with jax.enable_x64(True):
-        jax.eval_shape(look, leaves, Players(player, player))
+        jax.eval_shape(play, leaves, Players(player, player))
     return found[0]
 
 

@@ -102,7 +102,7 @@ def fall(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> decay_laws.PowerL
     """The law of a fall, once enough was seen of it to believe the fit."""
     late = case.spent >= T.enough_spent * case.budget or amplitudes[-1] < T.far_fallen * amplitudes[0]
     law = decay_laws.power_law(t, amplitudes) if late else None
-    return law if law is not None and 0 < law.exponent and law.error <= T.law_error * law.exponent else None
+    return law if law is not None and law.exponent > 0 and law.error <= T.law_error * law.exponent else None
 
 
 def _degrees(case: Case, share: float) -> np.ndarray | None:
