@@ -70,8 +70,8 @@ def mean_period(stretch: Stretch) -> float | None:
     zs = stretch.zs - stretch.zs.mean(axis=0)
     if not np.all(np.isfinite(zs)) or np.max(np.abs(zs)) <= 0:
         return None
-    unit = zs / np.max(np.abs(zs))
-    signal = zs @ np.linalg.eigh(unit.T @ unit)[1][:, -1]
+    # of the triangle alone: the long orthogonal factor would be made for nothing
+    signal = zs @ np.linalg.svd(np.linalg.qr(zs / np.max(np.abs(zs)), "r"))[2][0]
     times = passages(signal, stretch.t)[0]
     return float((times[-1] - times[0]) / (len(times) - 1)) if len(times) >= 3 else None
 
