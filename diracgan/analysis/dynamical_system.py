@@ -398,9 +398,13 @@ class DiscreteSystem(DynamicalSystem):
         value, slope = map(np.asarray, _map(self.system, self.long_run, flat))
         return value, slope
 
-    @functools.cached_property
+    @property
     def near_rest(self) -> DiscreteSystem:
         """Under the rule's map at rest."""
+        return self._near_rest
+
+    @functools.cached_property
+    def _near_rest(self) -> DiscreteSystem:
         return DiscreteSystem(self.system, self.rule, near_rest=True)
 
 
