@@ -160,7 +160,7 @@ def along(fn: Callable[..., Any], fixed: Pytree, *moving: np.ndarray) -> list[np
     return None if found is None else found(*moving)
 
 
-def bound(fn: Callable[..., Any], fixed: Any, *like: np.ndarray) -> Callable[..., list[np.ndarray]] | None:
+def bound(fn: Callable[..., Any], fixed: Pytree, *like: np.ndarray) -> Callable[..., list[np.ndarray]] | None:
     """:func:`along` of a function and its first argument, to be asked at one set of states after the other.
 
     Args:
