@@ -169,7 +169,10 @@ def test_a_number_that_is_an_array_is_refused_outside_of_vmap():
 @pytest.mark.parametrize(
     ("given", "dtype"),
     [
-        (jnp.full(1, 0.6), jnp.float32),  # weakly typed by JAX
+        (
+            jnp.full(1, 0.6),
+            jnp.full(1, 0.6).dtype,
+        ),  # weakly typed by JAX, float64 where JAX_ENABLE_X64 asks for it
         ([1, 2], jnp.float64),
         (np.ones(1, np.int64), jnp.float64),
         (jnp.ones(1, jnp.bfloat16), jnp.bfloat16),
