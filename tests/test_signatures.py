@@ -182,9 +182,10 @@ def test_any_is_found_within_a_type(hint, holds):
 
 
 def test_a_function_of_any_room_says_what_it_returns():
+    returning = (path for path in modules() if "-> Any:" in path.read_text(encoding="utf-8"))
     found = {
         f"{'.'.join(path.relative_to(PACKAGE).with_suffix('').parts)}.{node.name}"
-        for path in modules()
+        for path in returning
         for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and not node.name.startswith("_")

@@ -55,7 +55,9 @@ def kernel_gradients(operations: list[Any]) -> list[Any]:
     return [one._replace(call=own.get(one.call, one.call)) for one in operations]
 
 
-def convolution_backward(grad: Tensor, x: Tensor, weight: Tensor, *rest: Any) -> Any:
+def convolution_backward(
+    grad: Tensor, x: Tensor, weight: Tensor, *rest: Any
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """As ``torch.ops.aten.convolution_backward``, faster where a kernel's gradient alone is asked for at few points.
 
     It is one product then, of the output's gradient with the input's patches, which are rows where channels lie last.
