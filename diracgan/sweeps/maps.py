@@ -25,7 +25,7 @@ from ..variants import Variant, check_variant
 from .axes import components
 from .executors import Executor, choose_executor
 from .linear import linear
-from .settings import RunOptions, RunSettings, run_settings
+from .settings import RunArguments, RunSettings, run_settings
 from .specification import Specification, Start
 from .sweep import computed, planned
 
@@ -35,7 +35,7 @@ else:
     xr = module_on_use("xarray")
 
 
-class MapOptions(RunOptions, total=False):
+class MapOptions(RunArguments, total=False):
     """What a map takes besides its variant, rule and axes: the words of :func:`diracgan.sweep`."""
 
     phi0: Any

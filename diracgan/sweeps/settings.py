@@ -40,7 +40,7 @@ class RunSettings:
     dtype: str
 
 
-class RunOptions(TypedDict, total=False):
+class RunArguments(TypedDict, total=False):
     """The words of :func:`diracgan.sweep` for how runs are followed: what :func:`run_settings` takes."""
 
     t1: float | None

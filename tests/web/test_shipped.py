@@ -12,11 +12,12 @@ from diracgan.web import shipped
 from diracgan.web.shipped import MODULES
 
 PACKAGE = Path(diracgan.__file__).parent
-# say what is wrong, load what is asked for, and read what was typed: they decide nothing about a program
+# say what is wrong, load what is asked for, read what was typed, name a type: they decide nothing about a program
 BESIDE = {
     "__init__.py",
     "errors.py",
     "lazy.py",
+    "pytrees.py",
     "web/__init__.py",
     "web/limits.py",
     "web/scene.py",
