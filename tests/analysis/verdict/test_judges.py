@@ -185,6 +185,12 @@ def test_a_fall_that_no_window_shows_has_no_rate():
     assert fixed_points._along_a_kink(case, np.zeros(2), 4.0) is None
 
 
+def test_where_surfaces_leave_no_way_there_is_no_rate():
+    case = case_of(spiral(lambda t: np.exp(-t)), [0.0, 10.0], Written(lambda z: -z, lambda z: -np.eye(2)))
+    corner = rest_points.Rest(np.zeros(2), np.zeros((2, 2)), 0.0, np.zeros((2, 0)))
+    assert fixed_points._at_point(case, corner, 0.0, 0.0) is None
+
+
 def test_units_that_no_float_holds_leave_newton_its_plain_step():
     # a column of 1e-320 alone would have to be multiplied by 1e320: LAPACK raises an error at what is infinite
     slope = np.array([[1e-320, 1e-10], [0.0, 1.0]])

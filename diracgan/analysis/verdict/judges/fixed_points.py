@@ -79,9 +79,12 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     in_time = None if seen is None else termination.by_a_root(case, z, seen)
     if in_time is not None:
         return in_time
-    found = eigen.eigenvalues(rest.along + discrete * np.eye(len(rest.along)), rest.error)
+    slope = rest.along
+    if not len(slope):  # on as many surfaces as there are directions: nothing moves along them, at any rate
+        return None
+    found = eigen.eigenvalues(slope + discrete * np.eye(len(slope)), rest.error)
     rates, turning, stable, still = _modes(case, found)
-    moving = _moves_players(rest.along, 2 * case.system.dim, found.values - 1.0 if discrete else found.values)
+    moving = _moves_players(slope, 2 * case.system.dim, found.values - 1.0 if discrete else found.values)
     if not np.all(stable | (still & (turning <= 0))) or not np.any(stable & moving):
         return None
     arrived = near <= max(T.arrived * max(case.looks[0].diameter, T.tiny), blur)
