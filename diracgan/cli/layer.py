@@ -114,7 +114,7 @@ def option(
 
     return typer.Option(
         ...,
-        *(called or short).split(),
+        *f"{called} {short}".split(),
         help=help,
         metavar=metavar or "|".join(choices) or None,
         show_default=False,
