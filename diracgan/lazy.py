@@ -110,7 +110,7 @@ def load_from_modules(package: str) -> None:
 
 
 def module_on_use(name: str) -> ModuleType:
-    """A module that is imported when something of it is asked for: for annotations, which are seldom evaluated.
+    """What stands for a module that is imported when something of it is asked for, so that annotations may name it.
 
     Args:
         name: the module's full name.

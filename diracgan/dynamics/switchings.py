@@ -31,6 +31,7 @@ from .filippov import (
     guards,
     look,
     natural,
+    natural_velocity,
     plain,
     surface_count,
     velocity,
@@ -209,7 +210,7 @@ def _beside_surface(system: DiracSystem, y: Array, normal: np.ndarray, off: floa
     if length == 0:
         return math.nan
     point = np.asarray(y) + off * size_of(system, y) * normal / length
-    return float(normal @ np.asarray(natural(system, point)[1]))
+    return float(normal @ np.asarray(natural_velocity(system, point)))
 
 
 def size_of(system: DiracSystem, y: Array | np.ndarray) -> float:
@@ -355,7 +356,7 @@ def _as_it_stands(system: DiracSystem, y: Array, regime: Regime, flat: np.ndarra
     if not np.any(flat) or regime.sliding:
         return regime
     ahead = _ahead(system, y, regime)
-    wanted = np.asarray(natural(system, ahead)[1])
+    wanted = np.asarray(natural_velocity(system, ahead))
 
     def miss(modes: np.ndarray) -> float:
         return float(np.max(np.abs(np.asarray(velocity(system, ahead, modes)) - wanted)))

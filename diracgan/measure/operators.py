@@ -22,6 +22,7 @@ from ..pytrees import Pytree
 from ..rules import Rule, float_vector
 from ..training import networks
 from ..training.games import MinibatchGame
+from ..variants import Variant
 
 T = TypeVar("T")
 
@@ -192,7 +193,7 @@ def step_linear(rules: Rule, games: Game, players: Players, memory: Pytree) -> C
     return jax.vmap(linear)(rules, games, players, memory)
 
 
-def games_of_runs(variant: Any, x_real: Any, z: Any) -> Game:
+def games_of_runs(variant: Variant, x_real: Array, z: Array | np.ndarray) -> Game:
     """The games of one variant's runs, each on its own samples, (S, n, ...), of ``x_real`` and ``z``."""
     runs = len(x_real)
     mix, jitter = jnp.full(runs, 0.5), jnp.zeros(runs)

@@ -46,7 +46,7 @@ def shipped() -> dict[str, Any] | None:
         True
     """
     found = json_object(PROGRAMS)
-    return found if found is not None and found["sources"] == digest() else None
+    return found if found is not None and found.get("sources") == digest() else None
 
 
 def digest() -> str:
