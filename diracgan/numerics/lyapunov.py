@@ -17,6 +17,10 @@ from jax import Array
 SMALLEST = 1e-300  # in place of a length of 0
 BLOCKS = 20
 """Pieces of an orbit whose means tell the error."""
+_FALLS = 0.1
+"""Of an exponent: what it falls by along an orbit, at least, where it may fall for ever."""
+_SURE = 3.0
+"""Standard deviations by which that stands out of the scatter."""
 
 
 class Exponents(NamedTuple):
@@ -26,10 +30,13 @@ class Exponents(NamedTuple):
         values: by decreasing value, (n,).
         errors: two standard deviations of the mean by the scatter of blocks, and what may be growth like a power of
             time, whose exponent is 0: p log(t)/t with p by a fit, and a factor e over the whole orbit, (n,).
+        fades: whether the largest is positive but smaller the longer the orbit, as beside ever longer rests: it may be
+            0 in the end.
     """
 
     values: np.ndarray
     errors: np.ndarray
+    fades: bool = False
 
     @property
     def dimension(self) -> float:
@@ -119,7 +126,7 @@ def exponents(logs: np.ndarray, length: float | None = None, blocks: int = BLOCK
     scatter = 2.0 * spread / np.sqrt(len(means)) * np.ones(logs.shape[1])
     errors = scatter + _algebraic(means, times) + 1.0 / length
     order = np.argsort(-values, kind="stable")
-    return Exponents(values[order], errors[order])
+    return Exponents(values[order], errors[order], _fades(means[:, order[0]], times))
 
 
 def _algebraic(means: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -128,10 +135,24 @@ def _algebraic(means: np.ndarray, times: np.ndarray) -> np.ndarray:
     Counted as far as p stands out of its own two standard deviations, so that scatter alone adds next to nothing.
     """
     x = 1.0 / times
-    off = x - x.mean()
     if len(means) < 3:
         return np.zeros(means.shape[1])
-    power = off @ means / (off @ off)
-    rest = means - means.mean(axis=0) - np.outer(off, power)
-    deviation = np.sqrt((rest**2).sum(axis=0) / (len(means) - 2) / (off @ off))
+    power, deviation = _slope(x, means)
     return np.maximum(np.abs(power) - 2.0 * deviation, 0.0) * x.mean()
+
+
+def _fades(means: np.ndarray, times: np.ndarray) -> bool:
+    """Whether a positive mean falls with log t: that of a stationary motion scatters about its value."""
+    if len(means) < 3 or means.mean() <= 0:
+        return False
+    x = np.log(times)
+    slope, deviation = _slope(x, means)
+    return bool(slope < -_SURE * deviation and -slope * np.ptp(x) > _FALLS * means.mean())
+
+
+def _slope(x: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the line through the means, (blocks,) or (blocks, n), by least squares, and its standard deviation."""
+    off = x - x.mean()
+    slope = off @ means / (off @ off)
+    rest = means - means.mean(axis=0) - np.multiply.outer(off, slope)
+    return slope, np.sqrt((rest**2).sum(axis=0) / (len(means) - 2) / (off @ off))

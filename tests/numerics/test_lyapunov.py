@@ -25,6 +25,16 @@ def test_growth_like_a_power_of_time_has_the_exponent_zero(power):
     assert abs(found.values[0]) < found.errors[0] < 3 * abs(found.values[0])
 
 
+@pytest.mark.parametrize("power", [-0.25, -0.5, -1.0])
+def test_an_exponent_that_falls_with_the_run_fades_and_one_that_scatters_does_not(power):
+    # bursts between ever longer rests: their mean falls like a power of time, in every block beyond its error
+    noise = np.random.default_rng(1).normal(size=(2000, 1))
+    falls = (np.arange(1, 2001.0) ** power)[:, None]
+    assert exponents(falls * (1 + 0.1 * noise)).fades
+    assert not exponents(falls[::-1]).fades and not exponents(-falls).fades
+    assert not any(exponents(0.1 + 0.5 * np.roll(noise, k)).fades for k in range(0, 2000, 50))
+
+
 def test_scatter_alone_leaves_the_error_two_standard_deviations_of_the_mean():
     # 200 runs of independent rows: the mean of 1600 has the deviation 1/40
     found = exponents(np.random.default_rng(3).normal(size=(2000, 200)))
@@ -123,4 +133,5 @@ def test_lozi_and_ikeda_have_the_exponents_of_their_own_jacobians():
 def test_an_orbit_that_leaves_what_numbers_hold_has_no_exponent():
     logs = np.ones((100, 2))
     logs[60:, 0] = np.inf
-    assert np.isnan(exponents(logs)).all()
+    found = exponents(logs)
+    assert np.isnan(found.values).all() and np.isnan(found.errors).all() and not found.fades

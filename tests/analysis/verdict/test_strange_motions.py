@@ -314,6 +314,26 @@ def test_what_has_no_kind_here_is_undecided(rule, start):
     assert dg.verdict(dg.variant("ns"), *start, rule=rule, edge=False).kind == "undecided"
 
 
+class RestsEverLonger(dg.Variant):
+    """With f = phi theta: phi+ = phi + lr (slope(phi) x0 - (1 + f)_+ theta - phi/20); theta moves only where f < 0."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(jnp.where(real > 0, -0.2 * real, -real)) + jnp.mean(jnp.maximum(1 + fake, 0) ** 2) / 2
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(jnp.maximum(-fake, 0))
+
+
+@pytest.mark.slow  # in the fast suite: test_an_exponent_that_falls_with_the_run_fades_and_one_that_scatters_does_not
+def test_bursts_between_ever_longer_rests_are_no_chaos():
+    # theta falls to x0/5 = 0.114 by less at each burst (to 4e-10 after 1e5 steps), where phi rests at 0: phi falls
+    # by 1 - (x0^2/25 + 1/20)/2 = 0.9685 a step from 0.228 until it is below that distance, so that bursts grow rarer
+    # without end, and the exponent, log 1.4 a burst, falls to 0: from 5.8e-4 to 3.6e-4 in 200000 steps
+    rule = dg.rule("alternating", lr_d=0.5, lr_g=0.15)
+    v = dg.verdict(RestsEverLonger().with_(l2=0.05), [0.861], [0.502], x0=[0.57], rule=rule, edge=False)
+    assert v.kind == "undecided" and "ever more slowly" in v.text
+
+
 @pytest.mark.slow  # in the fast suite: two circles
 def test_three_circles_side_by_side_are_a_torus_too():
     angles = np.array([0.7, 1.3, 1.485])

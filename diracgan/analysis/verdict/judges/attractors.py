@@ -47,6 +47,8 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
     if measured is None:
         return None
     found, zero, over = measured
+    if found.fades:
+        return None
     dimension = found._replace(values=np.where(zero, 0.0, found.values)).dimension
     largest, error = float(found.values[0]), float(found.errors[0])
     shown = ", ".join(f"{x:.4g} +- {e:.1g}" for x, e in zip(found.values, found.errors, strict=True))
@@ -129,11 +131,12 @@ def _moves_within_bounds(case: Case, last: Stretch) -> bool:
 
 
 class Largest(NamedTuple):
-    """The largest exponent, its error, and whether it is positive beyond that."""
+    """The largest exponent, its error, whether it is positive beyond that, and whether it falls as the run goes on."""
 
     value: float
     error: float
     positive: bool
+    fades: bool
 
 
 def largest_exponent(case: Case) -> Largest | None:
@@ -143,7 +146,7 @@ def largest_exponent(case: Case) -> Largest | None:
         return None
     found, zero, _ = measured
     value = float(found.values[0])
-    return Largest(value, float(found.errors[0]), value > 0 and not zero[0])
+    return Largest(value, float(found.errors[0]), value > 0 and not zero[0], found.fades)
 
 
 def only_shears(case: Case) -> bool:

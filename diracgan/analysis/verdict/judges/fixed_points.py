@@ -208,8 +208,9 @@ def decays(case: Case, stretch: Stretch) -> Answer | None:
         return None
     looks = [look for look in case.looks if case.distances(look)[-1] > case.finest]
     if len(looks) >= 3 and looks[-1].rms <= T.seen_to_decay * looks[0].rms:
-        found = _from_windows(case, looks[-3:])
-        seen = "the mean of log r over three windows"
+        found, seen = _from_windows(case, looks[-3:]), "the mean of log r over three windows"
+        if found is None:
+            found, seen = _over_decades(case, looks), "the mean of log r over windows at growing times"
     elif len(looks) < len(case.looks):  # a window or two have left nothing to see
         found = _from_returns(case)
         seen = "r at one phase of successive turns"
@@ -236,6 +237,17 @@ def _from_windows(case: Case, looks: list[Look]) -> tuple[float, float | None] |
         return None
     growth = np.exp(rate * (last.t - last.t[0]))[:, None]
     return rate, windows.mean_period(last._replace(zs=(last.zs - case.origin) * growth))
+
+
+def _over_decades(case: Case, looks: list[Look]) -> tuple[float, None] | None:
+    """The rate of a fall so far that what a window shows of a turn longer than itself no longer counts."""
+    late = looks[-T.monotone :]
+    if len(late) < T.monotone or late[-1].rms > T.fallen_by_decades * late[0].rms:
+        return None
+    logs = np.array([windows.mean(np.log(case.distances(look))) for look in late])
+    rates = -np.diff(logs) / np.diff([look.time for look in late])
+    rate = float((logs[0] - logs[-1]) / (late[-1].time - late[0].time))
+    return None if np.max(np.abs(rates - rate)) > T.steady_rate * rate else (rate, None)
 
 
 def _from_returns(case: Case) -> tuple[float, float] | None:

@@ -162,12 +162,14 @@ def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:
         return answer
     exponent = float(np.log(np.abs(orbit.multipliers[0])) / orbit.period)
     longer = attractors.largest_exponent(case) if orbit.method is Method.LYAPUNOV else None
-    if longer is not None and not longer.positive:
+    if longer is not None and (longer.fades or not longer.positive):
+        part = "part ever more slowly" if longer.fades else "do not part as far as a long run tells"
+        falls = ", and falls as the run goes on" if longer.fades else ""
         return Answer(
             Kind.UNDECIDED,
             numbers | {"lyapunov_exponent": longer.value, "lyapunov_error": longer.error},
-            "undecided: it stays bounded, on no cycle, curve or torus that was recognised, and neighbours do not part "
-            f"as far as a long run tells: its largest Lyapunov exponent is {longer.value:.2g} +- {longer.error:.1g}",
+            "undecided: it stays bounded, on no cycle, curve or torus that was recognised, and neighbours "
+            f"{part}: its largest Lyapunov exponent is {longer.value:.2g} +- {longer.error:.1g}{falls}",
         )
     return Answer(
         Kind.UNDECIDED,
