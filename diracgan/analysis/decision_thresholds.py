@@ -57,9 +57,8 @@ class Thresholds:
     rows_of_a_slope: int = 64  # rows in that range that a slope takes
     seen_to_decay: float = 1e-2  # of the first amplitude: a fall by measurement alone has gone this far
     steady_rate: float = 0.01  # relative spread of a rate measured in windows or from returns
-    fallen_by_decades: float = (
-        1e-12  # of the amplitude five windows ago: a fall whose rate needs no window of its own
-    )
+    fallen_by_decades: float = 1e-12  # of the amplitude five windows ago: a fall that is seen between them
+    rough_rate: float = 0.1  # by which a rate may vary on a way to rest that ended below rounding
     steady_slope: float = 0.03  # by which the slope within a window may differ from that between windows
     nears_rate: float = 0.3  # by which a rate still on its way to the eigenvalue may be off
     settled_rate: float = 0.02  # below which it has got there

@@ -14,7 +14,7 @@ from ..decision_thresholds import T
 from ..dynamical_system import Stretch
 from ..kinds import Kind
 from . import windows
-from .evidence import Answer, Case
+from .evidence import Answer, Case, exponential
 from .steepening import Steepening, steepening
 
 
@@ -144,7 +144,7 @@ def _blow_up(case: Case, stretch: Stretch, since: Pytree) -> Answer:
     typical = _growth_rate(case, middle)
     large = np.linalg.norm(end) > T.large * (case.looks[0].rms if case.looks else case.r0)
     if stretch.result == MotionResult.STIFF and not large:  # a singularity of the field, not of the state
-        return Answer(Kind.UNDECIDED, case.limit(end), f"undecided: {stretch.why}")
+        return _fallen(case) or Answer(Kind.UNDECIDED, case.limit(end), f"undecided: {stretch.why}")
     if not np.isfinite(last) or last > T.blow_up * max(typical, T.tiny):
         case.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")
         return Answer(
@@ -159,6 +159,25 @@ def _blow_up(case: Case, stretch: Stretch, since: Pytree) -> Answer:
         grown = exponential_growth(case).get("rate", last)
     rate = _named(grown, np.real(case.linear.eigenvalues))
     return Answer(Kind.DIVERGES, {"rate": rate}, f"diverges exponentially, like exp({rate:.5g} t)")
+
+
+def _fallen(case: Case) -> Answer | None:
+    """Convergence to an equilibrium without a slope, where the size fell below rounding at much the same rate."""
+    if case.linear.differentiable is not False or not case.linear.is_equilibrium:
+        return None
+    datum = T.rounding * float(np.max(np.abs(case.origin)))
+    looks = [look for look in case.looks if case.distances(look)[-1] > datum]
+    if len(looks) < 3 or looks[-1].rms > T.rounding * case.r0:
+        return None
+    logs = np.array([windows.mean(np.log(case.distances(look))) for look in looks])
+    rates = -np.diff(logs) / np.diff([look.time for look in looks])
+    rate = float((logs[0] - logs[-1]) / (looks[-1].time - looks[0].time))
+    off = float(np.max(np.abs(rates - rate)))
+    if not off < T.rough_rate * rate:
+        return None
+    case.note(f"there is no eigenvalue here: the rate is that of log r in {len(looks)} windows, to {off:.1g}")
+    how = f" about like exp(-{rate:.3g} t), as measured until it was too small to be followed"
+    return case.to_equilibrium(Kind.CONVERGES_EXPONENTIALLY, exponential(rate) | {"rate_error": off}, how)
 
 
 def _growth_rate(case: Case, flat: np.ndarray) -> float:

@@ -378,6 +378,35 @@ def test_a_singularity_of_the_field_near_by_is_no_growth():
     )
 
 
+def test_what_falls_below_rounding_at_one_rate_converges():
+    def ended(radius, is_equilibrium=True):
+        case = case_of(spiral(radius), 60.0 * np.arange(6), Written(lambda z: z * 1e9))
+        case.linear.differentiable, case.linear.is_equilibrium = False, is_equilibrium
+        return termination.ended(case, stretch(spiral(np.zeros_like), np.linspace(0, 1, 9), "stiff"))
+
+    found = ended(lambda t: np.exp(-0.15 * t) * (1 + 0.3 * np.cos(0.05 * t)))
+    assert found.kind == Kind.CONVERGES_EXPONENTIALLY
+    assert abs(found.numbers["rate"] - 0.15) < found.numbers["rate_error"] < 0.015
+    # no equilibrium, a fall that has not gone far, one that stops, and one that speeds up
+    assert ended(lambda t: np.exp(-0.15 * t), is_equilibrium=False).kind == Kind.UNDECIDED
+    assert ended(lambda t: np.exp(-0.05 * t)).kind == Kind.UNDECIDED
+    assert ended(lambda t: np.exp(-0.15 * t) + 1e-13).kind == Kind.UNDECIDED
+    assert ended(lambda t: np.exp(-((0.03 * t) ** 2))).kind == Kind.UNDECIDED
+
+
+def test_a_fall_over_decades_has_a_rate_though_a_turn_is_longer_than_a_window():
+    def rate(radius):
+        case = case_of(spiral(radius), np.geomspace(1e3, 3e6, 12))
+        return fixed_points._over_decades(case, case.looks)
+
+    swings = 0.05  # of log r with a period of 5000, a hundred windows: within one the rate is 0.4 to 1.6 times as large
+    found = rate(lambda t: np.exp(-1e-4 * t + swings * np.cos(2 * np.pi * t / 5000)))
+    assert found is not None and found[0] == pytest.approx(1e-4, rel=0.01)
+    assert rate(lambda t: np.exp(-1e-5 * t)) is None  # not far enough
+    assert rate(lambda t: np.exp(-((1e-3 * t) ** 0.8))) is None  # stretched
+    assert rate(lambda t: 1 / (1 + t) ** 8) is None
+
+
 # ---------------------------------------------------------------- the cross-examination
 
 
