@@ -403,7 +403,7 @@ def test_a_fall_over_decades_has_a_rate_though_a_turn_is_longer_than_a_window():
     found = rate(lambda t: np.exp(-1e-4 * t + swings * np.cos(2 * np.pi * t / 5000)))
     assert found is not None and found[0] == pytest.approx(1e-4, rel=0.01)
     assert rate(lambda t: np.exp(-5e-6 * t)) is None  # not far enough
-    assert rate(lambda t: np.exp(-((1e-3 * t) ** 0.8))) is None  # stretched
+    assert rate(lambda t: np.exp(-((3e-4 * t) ** 0.8))) is None  # stretched
     assert rate(lambda t: 1 / (1 + t) ** 8) is None
 
 
