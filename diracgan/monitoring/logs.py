@@ -397,9 +397,11 @@ def _aligned(
         lead = int(np.argmin(counts))
         begin = max(at[f][0] for f in filled)
         grid = at[filled[lead] & (at >= begin)]
+        late = len(grid) < counts[lead]
         rows = np.stack([_placed(grid, at[f], y[f]) for y, f in zip(rows, filled, strict=True)])
         at = grid
-        notes.append(f"the series were logged in turn; all were read at the rows of {list(series)[lead]}")
+        said = f"the series were logged in turn; all were read at the rows of {list(series)[lead]}"
+        notes.append(f"{said} from {clock} {grid[0]:.10g} on, where all have begun" if late else said)
     return rows, at
 
 

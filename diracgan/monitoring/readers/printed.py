@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..clocks import FEWEST, FOREIGN, is_clock_name, plain_name
-from ..roles import player_of
+from ..roles import player_of, says_loss
 from .table import TENSOR, Columns, LogTable, whole_lines, without_thousands
 
 _NUMBER = r"[-+]?(?>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf)"  # whole: of 1.5s it is not 1
@@ -23,7 +23,7 @@ _NAME = r"[^\W\d][\w./()-]{0,60}"
 # a name holds no digit alone; of "D(G(z)): 0.1 / 0.02" both numbers are read
 _PAIR = re.compile(
     rf"(?<!\w)({_NAME}(?: (?:loss|score|acc))?)['\"]?"
-    rf"\s*[:=]\s*(?:np\.float\d+\(|['\"])?({_NUMBER})i?(?![\w:])"  # InfluxDB's integers: 3i
+    rf"\s*(?:[:=]|->)\s*(?:np\.float\d+\(|['\"])?({_NUMBER})i?(?![\w:])"  # InfluxDB's integers: 3i
     rf"(?:\s*/\s*({_NUMBER}))?",
     re.IGNORECASE,
 )
@@ -51,12 +51,12 @@ _BRACKETED = re.compile(
 )
 _PERCENT = re.compile(r":?\s*\d+%\|[^|]*(?=\|)")  # and the bar itself, up to its count
 _COUNT = re.compile(
-    rf"\b(epoch|ep|batch|(?:global_)?step|it|itr|iter|iteration|{'|'.join(FOREIGN)})s? +(\d+)\b(?![/.\w])",
+    rf"\b(epoch|ep|batch|(?:global_)?step|it|itr|iter|iteration|{'|'.join(FOREIGN)})s? +#?(\d+)\b(?!/|\.?\w)",
     re.IGNORECASE,
 )
 _ALONE = re.compile(r"\] \[(\d+)\] ")  # of CLU: "logging_writer.py:48] [500] d_loss=1.386"
 # "100: ..", "0 [D loss: ..", "000100 -> ..", ">1, 1/117, ..", "#100 ..": a line that begins with its clock
-_LEADING = re.compile(r"^\s*[>#(]?\s*(\d+)\)?(?:/\d+(?=:\s)|, (\d+)/\d+)?(?=\s*->|\s*[|>,\[]|:?\s)")
+_LEADING = re.compile(r"^\s*[>#(]?\s*(\d+)\)?(?:/\d+(?=:\s)|, (\d+)/\d+)?(?=\s*->|\s*[|>,\[]|:?(?:\s|$))")
 # "D_loss: 0,6931": no thousands are parted so
 _COMMA = re.compile(r"[:=]\s*[-+]?(?:0,\d+|\d+,(?:\d{1,2}|\d{4,}))(?![\d,.])")
 _COMMAS = re.compile(r"([:=]\s*[-+]?\d+),(\d+)(?![\d,])")
@@ -94,7 +94,7 @@ def read_printed(path: Path, encoding: str) -> LogTable:
         head = file.read(_HEAD)
         file.seek(0)
         for line, row in _rows(_pointed(whole_lines(file), head)):
-            if _HEADER.search(line):
+            if _HEADER.search(line) and not _clock(line, False):
                 starts.append(columns.rows)
             if row is not None:
                 kind = _kind(line) if columns.rows == 0 else kind
@@ -121,13 +121,13 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, float] | None]]
     before: dict[str, float] = {}
     for line in lines:
         clock, values = _row(line, before)
-        anew = not clock.keys().isdisjoint(before)
+        told = {n: x for n, x in before.items() if n == "epoch" or clock.keys().isdisjoint(before)}
+        if clock and not any(player_of(n) is not None or says_loss(n) for n in values):
+            before = told | clock  # the losses may stand below
         if values:
             own = bool(clock) or any(map(is_clock_name, values))
             yield line, {n: x for n, x in before.items() if n == "epoch" or not own} | clock | values
             continue
-        if clock:
-            before = {n: x for n, x in before.items() if n == "epoch" or not anew} | clock
         yield line, None
 
 
@@ -162,7 +162,8 @@ def _row(line: str, before: dict[str, float]) -> tuple[dict[str, float], dict[st
     if values and all(map(is_clock_name, values)):
         clock, values = clock | values, {}
     beside = clock or before  # losses on lines of their own below their step
-    if values and len(beside | values) > 1:
+    alone = all(player_of(n) is not None and says_loss(n) for n in values)  # rows are counted
+    if values and (alone or len(beside | values) > 1):
         return clock, values
     spaced = _alternating(line) or {name: float(value) for name, value in _SPACED.findall(line)}
     told = [n for n in spaced if player_of(n) is not None]
@@ -200,8 +201,10 @@ def _clock(line: str, epoch: bool) -> dict[str, float]:
     bar = _BAR.search(line)
     if bar is not None:
         clock["batch"] = float(bar[1])
-    for k, (name, at, _, alone, count) in enumerate(_FRACTION.findall(line)):
-        clock[(name or alone).lower() or ("epoch", "batch")[min(k + epoch, 1)]] = float(at or count)
+    counts = _FRACTION.findall(line)
+    inner = epoch and len(counts) == 1  # of two the first is the next epoch
+    for k, (name, at, _, alone, count) in enumerate(counts):
+        clock[(name or alone).lower() or ("epoch", "batch")[min(k + inner, 1)]] = float(at or count)
     clock |= {plain_name(name): float(at) for name, at in _COUNT.findall(line)}
     alone = _ALONE.search(line)
     if alone is not None and not clock:

@@ -54,6 +54,36 @@ FORMATS = {
         ("step", 10),
         ("d_loss", "g_loss"),
     ),
+    "losses below two fractions without names": (
+        lines("[{epoch}/3][{row}/40]\n  D loss: {d}\n  G loss: {g}\n"),
+        ("batch", 1),
+        ("D loss", "G loss"),
+    ),
+    "losses below an iteration in a ruler": (
+        lines("=== Iter: {k}00 ===\nD: {d} .. G: {g}\n"),
+        ("Iter", 100),
+        ("D", "G"),
+    ),
+    "losses below a number alone": (
+        lines("{k}00:\n  d_loss: {d}\n  g_loss: {g}\n"),
+        ("step", 100),
+        ("d_loss", "g_loss"),
+    ),
+    "losses below a line with a rate": (
+        lines("Training step {k}00..., lr: 0.0002\n  d_loss -> {d}\n  g_loss -> {g}\n"),
+        ("step", 100),
+        ("d_loss", "g_loss"),
+    ),
+    "losses below a count with its sign": (
+        lines("Iteration #{k}00\n  D loss: {d}\n  G loss: {g}\n"),
+        ("iteration", 100),
+        ("D loss", "G loss"),
+    ),
+    "losses on lines of their own without a clock": (
+        lines("d_loss: {d}\ng_loss: {g}\n"),
+        ("row", 1),
+        ("d_loss", "g_loss"),
+    ),
     "StarGAN v2's losses in parts": (
         lines(
             "Elapsed time [0:00:10], Iteration [{k}00/9000], D/latent_real: [{d}] D/latent_fake: [0.0000] "

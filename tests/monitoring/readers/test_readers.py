@@ -128,6 +128,7 @@ def test_series_that_are_logged_in_turn_are_brought_together():
     np.testing.assert_allclose(
         at["g_loss"], 3.0 - at["d_loss"], atol=1e-12
     )  # both are straight lines in the step
+    assert log.first == 2.0 and "rows of d_loss from step 2 on, where all have begun" in log.notes[0]
 
 
 @pytest.mark.parametrize(
