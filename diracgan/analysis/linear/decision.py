@@ -22,7 +22,7 @@ class Decision(NamedTuple):
     Attributes:
         status: index into :data:`~diracgan.analysis.linear.status.STATUSES`, (N,).
         margin: -max Re of the eigenvalues, or 1 - max modulus of the multipliers, (N,); NaN where there are none.
-        error: bound on the margin's error, (N,); NaN where there is no margin.
+        error: bound on the margin's error, (N,), of :func:`margin_of`; NaN where there is no margin.
         eigenvalues: of the flow's Jacobian, or the map's multipliers, in the order of a spectrum, (N, n); NaN where
             there are none.
         matrix: the Jacobian of the field, or of the map, (N, n, n).

@@ -37,7 +37,7 @@ class Margin(NamedTuple):
     Attributes:
         status: one of :data:`~diracgan.analysis.linear.status.STATUSES`.
         value: -max Re of the eigenvalues, or 1 - max modulus of the multipliers; NaN where there are none.
-        error: bound on its error; NaN where there is no value.
+        error: bound on its error, as of a spectrum; NaN where there is no value.
         eigenvalues: of the flow, or the multipliers of the map; empty where there are none.
     """
 

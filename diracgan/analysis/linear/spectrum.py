@@ -42,7 +42,7 @@ class Spectrum(AskedAbout, Record):
         is_equilibrium: whether the point is one (at a jump: whether 0 is in the convex hull of the limits).
         residual: |F|, or |step(z) - z|, largest entry; None where the critic itself has no value.
         margin: -max Re (flow) or 1 - max modulus (map): positive is stable; None without eigenvalues.
-        error: bound on the margin's error.
+        error: bound on the margin's error; where it is surely unstable, on how much nearer to 0 the margin may be.
         numerical_abscissa: initial growth rate of the worst perturbation (a map: its numerical radius).
         transient_growth: largest growth of a perturbation before it decays; infinite for unstable ones.
         variant: label of the variant; ``hyperparameters`` its numbers.
