@@ -29,7 +29,7 @@ def explain(error: BaseException) -> tuple[str, int]:
         >>> explain(PermissionError(13, "Permission denied", "a.png"))
         ("'a.png': permission denied", 2)
     """
-    place = users_place(error if not isinstance(error, InputError) else error.__cause__)
+    place = users_place(error) or (users_place(error.__cause__) if isinstance(error, InputError) else "")
     if isinstance(error, InputError):
         return place + str(error), BAD_INPUT
     if isinstance(error, MemoryError) or str(error).startswith("RESOURCE_EXHAUSTED"):

@@ -59,7 +59,7 @@ def starts(
     lengths = {n: len(value) for n, value in given.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(
-            f"phi0 has {lengths['phi0']} entries and theta0 has {lengths['theta0']}; they must agree"
+            f"phi0 has {lengths['phi0']} entries and theta0 has {lengths['theta0']}; allowed: equally many"
         )
     datum = None if x0 is None else vector("x0", x0)
     d = dimension(given.get("phi0"), given.get("theta0"), dim, datum) or DEFAULT_DIM

@@ -294,7 +294,7 @@ def starts(phi0: ArrayLike, theta0: ArrayLike, device: Device | None = None) -> 
             raise InputError(f"{name} has entries that are not finite; allowed: finite numbers")
         both.append(array)
     if both[0].shape != both[1].shape:
-        raise InputError(f"phi0 has shape {both[0].shape} and theta0 {both[1].shape}; they must agree")
+        raise InputError(f"phi0 has shape {both[0].shape} and theta0 {both[1].shape}; allowed: equal shapes")
     return both[0], both[1]
 
 

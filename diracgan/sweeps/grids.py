@@ -91,7 +91,10 @@ def _from_text(name: str, text: str) -> np.ndarray:
         low, high = (number(f"{end} of {name}", p) for end, p in zip(("low", "high"), parts, strict=False))
         count = integer(f"count of {name}", parts[2], low=1, high=MOST_VALUES)
         if log and min(low, high) <= 0:
-            raise InputError(f"{name}={text} is not a grid: a logarithmic one needs ends > 0")
+            end, value = ("low", low) if low <= 0 else ("high", high)
+            raise InputError(
+                f"{end} of {name} = {value:g}; allowed in a logarithmic grid: ends > 0 (or LOW:HIGH:COUNT without log:)"
+            )
         if count > 1 and low == high:
             raise InputError(
                 f"{name}={text} is not a grid: its ends are equal; allowed: different ends, or a count of 1"

@@ -113,7 +113,7 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         _check_new(target, given)
     try:
         target = writable(path)
-        with locked(target / LOCK, target):
+        with locked(target / LOCK, given):
             _check_new(target, given)
             _remove_temporaries(target)
             yield target
@@ -130,7 +130,7 @@ def begun_folder(target: Path) -> Iterator[None]:
     Raises:
         InputError: when another process writes there.
     """
-    with locked(target / LOCK, target):
+    with locked(target.resolve() / LOCK, target):
         _remove_temporaries(target)
         yield
 
@@ -158,7 +158,7 @@ def _check_own(target: Path, given: str, ours: Collection[str]) -> None:
 def _clear(target: Path, given: str) -> None:
     """Remove a run from its folder, unless somebody writes to it or something else lies there."""
     files, folders = (CONFIG, METRICS, RESULT, loss_file.COPY), (*filter(None, _PARTS), "tensorboard")
-    with locked(target / LOCK, target):
+    with locked(target.resolve() / LOCK, given):
         _check_own(target, given, (LOCK, *files, *folders))
         for name in files:
             (target / name).unlink(missing_ok=True)

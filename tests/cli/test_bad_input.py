@@ -22,6 +22,9 @@ VECTOR = GOOD.replace("return jnp.mean(fake) - jnp.mean(real)", "return fake - j
     "fine", "vec"
 )
 RAISES = GOOD.replace("fine", "raising").replace("jnp.mean(fake) - jnp.mean(real)", "undefined_name")
+ASTRAY = GOOD.replace("fine", "astray").replace(
+    "jnp.mean(fake) -", "dg.variant('no-such-loss') and jnp.mean(fake) -"
+)
 TEXT = GOOD.replace("fine", "wordy").replace("jnp.mean(fake) - jnp.mean(real)", "'a word'")
 LOOP = GOOD.replace("fine", "looping").replace(
     "jnp.mean(fake) -",
@@ -149,6 +152,7 @@ def sources(tmp_path_factory):
         "fine.py": GOOD,
         "vec.py": VECTOR,
         "raising.py": RAISES,
+        "astray.py": ASTRAY,
         "wordy.py": TEXT,
         "loop.py": LOOP,
     }
@@ -218,10 +222,12 @@ def test_single_commands_refuse(cli, folder, words, says):
     check(cli, folder, {"file.txt"}, words, says)
 
 
-def test_an_error_in_the_user_s_loss_names_its_line(cli, folder, files):
-    _, _, err = cli("eig", "-v", "raising.py:raising")
-    assert "raising.py" in err
-    assert "line 7" in err
+@pytest.mark.parametrize(
+    ("loss", "says"), [("raising", "'undefined_name' is not"), ("astray", "unknown variant 'no-such-loss'")]
+)
+def test_an_error_in_the_user_s_loss_names_its_line(cli, folder, files, loss, says):
+    words = ["eig", "-v", f"{loss}.py:{loss}"]
+    check(cli, folder, files, words, [f"diracgan: {loss}.py, line 7: ", says])
 
 
 def test_a_traceback_can_be_asked_for(cli, monkeypatch):
