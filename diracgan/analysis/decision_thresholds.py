@@ -165,6 +165,7 @@ class Thresholds:
     lyapunov_error: float = 1e-3  # of multipliers from Lyapunov exponents over some ten thousand iterations
     lyapunov_iterations: tuple[int, int] = (2000, 20000)  # least and most of them
     chaotic_iterations: int = 200_000  # of a motion that may be chaotic, for an exponent to one per cent
+    slows_down: float = 1.5  # times as long a turn after so many: no orbit that was reached
     chaotic_turns: int = 400  # the same of a flow that may be
     steps_in_a_turn: int = 100  # Runge-Kutta steps that follow its neighbours, at least
     steps_in_a_time: float = 1.0  # the same in one over the field's largest eigenvalue along the motion

@@ -179,6 +179,25 @@ def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:
     )
 
 
+def slows_down(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer | None:
+    """Undecided, where later turns of steps take much longer: what rests ever longer beside a point is on no cycle."""
+    if orbit.method is not Method.LYAPUNOV:
+        return None
+    last = case.looks[-1].stretch
+    case.spent += T.chaotic_iterations
+    far = case.motion.advance(last.end, 0.0, T.chaotic_iterations, 0).end
+    later = _mean_period(case, case.motion.advance(far, 0.0, float(last.t[-1] - last.t[0]), 1))
+    if later is None or later < T.slows_down * orbit.period:
+        return None
+    numbers = {k: v for k, v in numbers.items() if k not in ("period", "floquet")}
+    return Answer(
+        Kind.UNDECIDED,
+        numbers,
+        "undecided: it stays bounded and goes round ever more slowly: a turn takes "
+        f"{orbit.period:.4g} iterations, and {T.chaotic_iterations} iterations later {later:.4g}",
+    )
+
+
 def _mean_period(case: Case, stretch: Stretch) -> float | None:
     """The mean period of iterations over a longer run, with at least eight rows in each; None for no turns."""
     period, span = windows.mean_period(stretch), float(stretch.t[-1] - stretch.t[0])

@@ -44,6 +44,8 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
             case.note(
                 "over a longer run all Lyapunov exponents are 0: neighbours part like n, not exponentially"
             )
+        if (slower := periodic_orbits.slows_down(case, orbit, radii)) is not None:
+            return slower
     attracts = orbit is not None and orbit.attracts
     exact = orbit is not None and orbit.method is Method.ROTATING_STATE  # whose multipliers leave no doubt
     nears = moved and _still_nears(case)
