@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
+import sys
+import traceback
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -59,6 +62,24 @@ def one_line(error: BaseException) -> str:
     except Exception:  # a stranger's error may fail to say what it is
         lines = []
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def users_place(error: BaseException | None) -> str:
+    """The place in the user's own file that an error, or what an InputError says of it, passed through; else "".
+
+    Example:
+        >>> users_place(ZeroDivisionError("ours"))
+        ''
+    """
+    users = {
+        getattr(m, "__file__", None) for n, m in list(sys.modules.items()) if n.startswith("_diracgan_user_")
+    }
+    said = isinstance(error, (Exception, SystemExit))  # importing a file names its line in these
+    place = ""
+    for frame in traceback.extract_tb(error.__traceback__) if error is not None else ():
+        if frame.filename in users and not (frame.name == "<module>" and said):
+            place = f"{os.path.relpath(frame.filename)}, line {frame.lineno}: "
+    return place or (users_place(error.__cause__) if isinstance(error, InputError) else "")
 
 
 def reason(error: BaseException) -> str:

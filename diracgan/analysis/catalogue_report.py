@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..errors import InputError, callback, integer, listed, number, one_line, one_of, shown
+from ..errors import InputError, callback, integer, listed, number, one_line, one_of, shown, users_place
 from ..records import Record
 from ..rules import Rule, rule
 from ..variants import VARIANTS, Variant, parse, variants
@@ -202,7 +202,9 @@ def _row(v: Variant, motion: Rule | None, x0: float, effort: float, judged: bool
     except Exception as problem:  # a loss is a user's code, and the other rows stand without it
         if not isinstance(problem, InputError) and not raised_by_loss(problem, v):
             raise
-        error = str(problem) if isinstance(problem, InputError) else one_line(problem)
+        error = users_place(problem) + (
+            str(problem) if isinstance(problem, InputError) else one_line(problem)
+        )
         error, cells = " ".join(error.split()), {}
     return Row(
         variant=v.name or type(v).__name__,

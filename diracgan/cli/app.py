@@ -22,10 +22,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ..errors import InputError, unknown
+from ..errors import InputError, unknown, users_place
 from ..files import user_cache
 from . import signals
-from .failures import explain, users_place
+from .failures import explain
 from .layer import typer_function
 
 COMMANDS = (

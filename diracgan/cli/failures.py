@@ -8,7 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from ..errors import InputError, one_line
+from ..errors import InputError, one_line, users_place
 
 BAD_INPUT, BUG = 2, 1
 _PACKAGE = Path(__file__).parents[1]
@@ -29,7 +29,7 @@ def explain(error: BaseException) -> tuple[str, int]:
         >>> explain(PermissionError(13, "Permission denied", "a.png"))
         ("'a.png': permission denied", 2)
     """
-    place = users_place(error) or (users_place(error.__cause__) if isinstance(error, InputError) else "")
+    place = users_place(error)
     if isinstance(error, InputError):
         return place + str(error), BAD_INPUT
     if isinstance(error, MemoryError) or str(error).startswith("RESOURCE_EXHAUSTED"):
@@ -71,19 +71,6 @@ def _refused_variable(error: BaseException) -> str:
         if jax or (name == "MPLBACKEND" and said.startswith("Key backend: ")):
             return name
     return ""
-
-
-def users_place(error: BaseException | None) -> str:
-    """The place in the user's own file, if the error passed through the run of one."""
-    users = {
-        getattr(m, "__file__", None) for n, m in list(sys.modules.items()) if n.startswith("_diracgan_user_")
-    }
-    said = isinstance(error, (Exception, SystemExit))  # importing a file names its line in these
-    place = ""
-    for frame in traceback.extract_tb(error.__traceback__) if error is not None else ():
-        if frame.filename in users and not (frame.name == "<module>" and said):
-            place = f"{os.path.relpath(frame.filename)}, line {frame.lineno}: "
-    return place
 
 
 def _ours(error: BaseException) -> str:

@@ -230,6 +230,12 @@ def test_an_error_in_the_user_s_loss_names_its_line(cli, folder, files, loss, sa
     check(cli, folder, files, words, [f"diracgan: {loss}.py, line 7: ", says])
 
 
+def test_a_report_names_the_line_of_a_loss_that_fails(cli, folder, files):
+    code, _, err = cli("report", "astray.py:astray", "--rule", "none", "--jobs", "1")
+    assert code == 2
+    assert "astray(k=1) | flow: astray.py, line 7: unknown variant 'no-such-loss'" in one_line(err)
+
+
 def test_a_traceback_can_be_asked_for(cli, monkeypatch):
     monkeypatch.setenv("DIRACGAN_TRACEBACK", "1")
     code, _, err = cli("eig", "-v", "nothing")
