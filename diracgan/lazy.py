@@ -37,7 +37,8 @@ def import_modules(package: str, path: Iterable[str]) -> None:
 def callable_package(package: str, function: str) -> None:
     """Let the imported package ``package`` be called as its own ``function``.
 
-    A package that can be called answers to both, whatever was imported first.
+    A package that can be called answers to both, whatever was imported first, so that ``import`` finds its modules by
+    any path; its help and its pickle are those of a function, looked up by its name.
 
     Example:
         >>> import diracgan.variants
@@ -45,9 +46,18 @@ def callable_package(package: str, function: str) -> None:
         True
     """
 
-    class CallablePackage(ModuleType):
+    module: Any = sys.modules[package]
+
+    class CallablePackage(type(module)):  # a package whose names load on use remains one
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             return getattr(self, function)(*args, **kwargs)
+
+        def __reduce__(self) -> tuple[Any, ...]:  # a module alone cannot be sent to another process
+            return importlib.import_module, (package,)
+
+        @property
+        def __doc__(self) -> str | None:  # type: ignore[override]
+            return getattr(self, function).__doc__
 
         @property
         def __signature__(self) -> Any:  # what help in a notebook shows of it
@@ -55,7 +65,7 @@ def callable_package(package: str, function: str) -> None:
 
             return inspect.signature(getattr(self, function))
 
-    sys.modules[package].__class__ = CallablePackage
+    module.__class__ = CallablePackage
 
 
 def load_on_use(package: str) -> None:
@@ -67,9 +77,9 @@ def load_on_use(package: str) -> None:
         package: the package's full name.
 
     Example:
-        >>> import diracgan.analysis.verdict
-        >>> diracgan.analysis.verdict.__name__
-        'verdict'
+        >>> import diracgan.sweeps.sweep
+        >>> diracgan.sweeps.sweep.__name__
+        'sweep'
     """
     stub = Path(str(sys.modules[package].__file__)).with_suffix(".pyi")
     body = ast.parse(stub.read_text(encoding="utf-8")).body

@@ -6,8 +6,10 @@ import importlib.util
 import inspect
 import re
 import shlex
+import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -17,9 +19,11 @@ from stated import formula, multipliers_of
 
 import diracgan
 from diracgan.analysis.catalogue_report import catalogue
-from diracgan.analysis.kinds import Kind
+from diracgan.analysis.kinds import Kind, Outcome
+from diracgan.analysis.verdict import judges, judging
 from diracgan.cli.app import COMMANDS
 from diracgan.game import GameLike, Players
+from diracgan.plotting.posters import colour_of
 from diracgan.rules import RULES, move, move_both
 from diracgan.training.problems import PROBLEMS
 from diracgan.training.tricks import TRICKS
@@ -220,6 +224,33 @@ def test_the_examples_of_a_new_loss_and_rule_are_what_their_docstrings_state(mon
     want = np.concatenate([np.roots([1, -(0.9 + z), -0.1]) for z in (0.2j, -0.2j)])
     found = diracgan.spectrum(diracgan.variant("wgan-linear"), rule=rule).multipliers
     assert np.max(np.min(np.abs(want[:, None] - found), axis=1)) < 1e-9
+
+
+def test_the_example_of_a_new_kind_is_what_its_judge_says_and_looks_like_another(monkeypatch, tmp_path):
+    page = text_of("howto/extend.md")
+    written = re.search(r"`DOUBLES = (\(.*?\))`", page)
+    module = re.search(r'^    """Amplitudes that double\."""\n(?:    .*\n|\n)*', page, re.MULTILINE)
+    assert written is not None and module is not None
+    given = eval(written[1], {"Outcome": Outcome})
+    kind = Kind._new_member_(Kind, *given)
+    kind.__init__(*given)
+    kind._name_ = "DOUBLES"
+    monkeypatch.setattr(Kind, "DOUBLES", kind, raising=False)
+    monkeypatch.setattr(Kind, "_member_map_", Kind._member_map_ | {"DOUBLES": kind})
+    monkeypatch.setitem(Kind._value2member_map_, "doubles", kind)
+    judging.in_order()  # those that are there enter once
+    monkeypatch.setattr(judging, "_ENTERED", dict(judging._ENTERED))
+    (tmp_path / "doubling.py").write_text(textwrap.dedent(module[0]))
+    monkeypatch.setattr(judges, "__path__", [*judges.__path__, str(tmp_path)])
+    monkeypatch.setitem(sys.modules, f"{judges.__name__}.doubling", None)  # goes when the test ends
+    del sys.modules[f"{judges.__name__}.doubling"]
+    names = [judge.__name__ for judge in judging.in_order.__wrapped__()]
+    assert names.index("grows") < names.index("doubles") < names.index("no_longer_changes")
+    doubles = sys.modules[f"{judges.__name__}.doubling"].doubles
+    told = doubles(SimpleNamespace(sizes=np.array([0.7, 1.0, 2.0, 4.0, 8.0])), None)
+    assert told.kind is Kind("doubles") and told.numbers == {"ratio": 2.0} and told.kind.words == "doubling"
+    assert doubles(SimpleNamespace(sizes=np.array([1.0, 2.0, 4.0, 8.1])), None) is None
+    assert colour_of(told.kind) == colour_of(Kind.DIVERGES) != colour_of(Kind.UNDECIDED)
 
 
 def test_formulas_are_typeset_without_a_script(hooks):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
+import pickle
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -163,6 +166,31 @@ def test_one_picture_needs_no_heavy_machinery(tmp_path):
 
 def test_reporting_needs_no_jax():
     assert "jax" not in loaded_after("import diracgan.reporting")
+
+
+def test_a_package_is_found_by_any_import_though_a_function_has_its_name():
+    """``import a.b.c as x`` reads attributes: in place of a package, its function would hide all that is in it."""
+    names = {
+        ".".join(("diracgan", *p.parent.relative_to(PACKAGE).parts)) for p in PACKAGE.rglob("__init__.py")
+    }
+    verdict = PACKAGE / "analysis" / "verdict"
+    names |= {
+        ".".join(("diracgan", *p.relative_to(PACKAGE).with_suffix("").parts))
+        for p in verdict.rglob("[!_]*.py")
+    }
+    assert "diracgan.analysis.verdict.judges.trends" in names
+    for name in sorted(names):
+        found = {}
+        exec(f"import {name} as package", found)
+        assert found["package"] is importlib.import_module(name), name
+
+
+def test_a_package_that_is_called_has_the_help_of_its_function_and_goes_to_other_processes():
+    from diracgan.analysis.verdict.api import verdict
+
+    assert diracgan.verdict.__doc__ == verdict.__doc__
+    assert inspect.signature(diracgan.verdict) == inspect.signature(verdict)
+    assert pickle.loads(pickle.dumps(diracgan.verdict)) is diracgan.verdict
 
 
 def test_settings_of_jax_are_left_alone():

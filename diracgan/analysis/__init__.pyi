@@ -7,4 +7,4 @@ from .thresholds.critical import Critical as Critical, critical as critical
 from .thresholds.noise_covariance import Scatter as Scatter, stationary_covariance as stationary_covariance
 from .thresholds.tune import Tuned as Tuned, tune as tune
 from .thresholds.weight_averaging import Averaging as Averaging, ema as ema
-from .verdict.verdict import Verdict as Verdict, verdict as verdict
+from .verdict import Verdict as Verdict, verdict as verdict

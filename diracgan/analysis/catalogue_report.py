@@ -23,7 +23,7 @@ from ..variants.loss_errors import raised_by_loss
 from .decision_thresholds import checked_effort
 from .kinds import Kind
 from .linear.spectrum import spectrum
-from .verdict.verdict import verdict
+from .verdict.api import verdict
 
 DEFAULT_RULES = ("simultaneous", "alternating")
 DIMENSIONS = (1, 2)

@@ -10,7 +10,7 @@ from .layer import CommandResult, drawn_in
 from .options import EffortOption, GameOptions, complex_words
 
 if TYPE_CHECKING:
-    from ..analysis.verdict.verdict import Verdict
+    from ..analysis.verdict.api import Verdict
 
 
 def command(

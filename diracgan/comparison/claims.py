@@ -6,8 +6,10 @@ from typing import Any, cast
 
 import numpy as np
 
+from ..dynamics.motion_result import MotionResult
 from . import forecast_scores
 from .forecast_records import CriticalRecord, ForecastRecord
+from .prediction import ModeKind
 from .protocol import Protocol
 from .statistics import auc, grouped, rank_correlation, spread, tally
 
@@ -20,7 +22,7 @@ def claim_a(records: Records, noise: Records, missing: Records, chosen: Protocol
     thresholds = chosen["thresholds"]
     followed = [r for r in records if r["kind"] != "critical"]
     limits = [r for r in records if r["kind"] == "critical"]
-    rates = [r["growth_error"] for r in limits if r["expected"] != "neutral"]
+    rates = [r["growth_error"] for r in limits if r["expected"] != ModeKind.NEUTRAL]
     return {
         "claim": "linear theory against the run, near a known equilibrium",
         "verdicts": grouped([r for r in followed if r["kind"] == "leading"]),
@@ -73,7 +75,7 @@ def _why(own: Records) -> str:
     wrong = [r for r in own if not r["agreements"]["bare"]]
     if not wrong:
         return "the bare toy is right: nothing damps the network that does not damp the toy"
-    damped = sum(r["verdict"] == "decays" and r["verdicts"]["bare"] != "decays" for r in wrong)
+    damped = sum(r["verdict"] == ModeKind.DECAYS and r["verdicts"]["bare"] != ModeKind.DECAYS for r in wrong)
     share = float(np.median([r["overlap"] / r["sigma"] for r in wrong]))
     return (
         f"the bare toy is wrong in {len(wrong)} of {len(own)}, in {damped} of them because the network is damped and "
@@ -109,7 +111,7 @@ def claim_c(records: Records, chosen: Protocol) -> dict[str, Any]:
             "prediction": seen.count((False, True)),
         },
         "toy": groups,
-        "failures": sum(r["result"] != "ok" for r in records),
+        "failures": sum(r["result"] != MotionResult.OK for r in records),
         "runs": records,
     }
 

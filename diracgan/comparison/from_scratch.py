@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array
 
 from ..dynamics import run
+from ..dynamics.motion_result import MotionResult
 from ..errors import InputError
 from ..game import Game, Players
 from ..measure import operators
@@ -19,6 +20,7 @@ from ..pytrees import Pytree
 from ..rules import Rule, rule
 from ..training.problems import problem
 from ..variants import Variant
+from ..vocabulary import Vocabulary
 from .networks import fresh
 from .protocol import Protocol
 
@@ -44,6 +46,14 @@ class TrainingRecord(NamedTuple):
     spread: Any
     samples: Any
     data: Any
+
+
+class TailKind(Vocabulary):
+    """How the tail of a training run ends, by how large its last steps are beside its first ones."""
+
+    SETTLES = "settles", "the steps have become smaller by the protocol's factor"
+    PERSISTS = "persists", "they have not"
+    DIVERGES = "diverges", "they are no longer finite"
 
 
 _LEAST = 1e-300  # keeps a motion that has come to rest from being divided by 0
@@ -171,15 +181,16 @@ def _judge(seen: TrainingRecord, centres: np.ndarray, how: dict[str, Any]) -> di
     path, sizes, linear_path, linear_sizes, before, spread, samples, data = seen
     finite = bool(np.all(np.isfinite(sizes)) and np.all(np.isfinite(samples)))
     ratio, expected = _ratio(sizes), _ratio(linear_sizes)
+    seen_kind, expected_kind = _tail_kind(ratio, how), _tail_kind(expected, how)
     scale = max(float(np.sqrt(np.mean((data - data.mean(axis=0)) ** 2))), 1.0)
     frequency, predicted = _frequency(path, how), _frequency(linear_path, how)
     return {
-        "result": "ok" if finite else "diverged",
+        "result": (MotionResult.OK if finite else MotionResult.DIVERGED).value,
         "ratio": ratio,
         "predicted_ratio": expected,
-        "verdict": _verdict(ratio, how) if finite else "diverges",
-        "expected": _verdict(expected, how),
-        "agree": finite and _verdict(ratio, how) == _verdict(expected, how),
+        "verdict": (seen_kind if finite else TailKind.DIVERGES).value,
+        "expected": expected_kind.value,
+        "agree": finite and seen_kind is expected_kind,
         "frequency": frequency,
         "predicted_frequency": predicted,
         "error": abs(predicted / frequency - 1.0) if frequency and predicted else None,
@@ -200,8 +211,8 @@ def _ratio(sizes: np.ndarray) -> float:
     return float(found) if np.isfinite(found) else float("inf")
 
 
-def _verdict(ratio: float, how: dict[str, Any]) -> str:
-    return "settles" if ratio < how["settles"] else "persists"
+def _tail_kind(ratio: float, how: dict[str, Any]) -> TailKind:
+    return TailKind.SETTLES if ratio < how["settles"] else TailKind.PERSISTS
 
 
 def _frequency(directions: np.ndarray, how: dict[str, Any]) -> float | None:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..analysis.linear.decision import decide_matrices
+from ..dynamics.motion_result import MotionResult
 from ..measure import equilibria, operators
 from ..measure.equilibria import Equilibrium, NoEquilibrium, ReducedJacobian
 from ..measure.probes import follow
@@ -226,7 +227,7 @@ def measured(deviation: np.ndarray, how: dict[str, Any]) -> complex:
 def _judge(record: dict[str, Any], deviation: np.ndarray, how: dict[str, Any]) -> None:
     value = measured(deviation, how)
     finite = bool(np.all(np.isfinite(deviation)))
-    record |= {"measured": value, "result": "ok" if finite else "diverged"}
+    record |= {"measured": value, "result": (MotionResult.OK if finite else MotionResult.DIVERGED).value}
     said = prediction.verdict(value, how["neutral"])
     record["verdict"] = said
     if record["kind"] == "toy":

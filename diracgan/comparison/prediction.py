@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..game import GameLike, Players
 from ..rules import Rule, rule
 from ..variants import Variant
+from ..vocabulary import Vocabulary
 
 
 class _LinearGame(GameLike):
@@ -76,8 +77,16 @@ def modes(matrix: np.ndarray, slowest: float) -> list[StepMode]:
     return [StepMode(complex(v), y) for v, y in zip(values[kept][order], vectors.T[kept][order], strict=True)]
 
 
+class ModeKind(Vocabulary):
+    """What becomes of a mode of an iteration."""
+
+    DECAYS = "decays", "its multiplier lies inside the unit circle"
+    NEUTRAL = "neutral", "its multiplier lies on the unit circle, as far as the protocol tells"
+    GROWS = "grows", "its multiplier lies outside the unit circle, or is not finite"
+
+
 def verdict(multiplier: complex, neutral: float) -> str:
-    """Whether a multiplier decays, is neutral or grows.
+    """Whether a multiplier decays, is neutral or grows: the word of a :class:`ModeKind`.
 
     Example:
         >>> verdict(0.5j, 1e-5), verdict(1.0, 1e-5), verdict(complex("nan"), 1e-5)
@@ -85,9 +94,11 @@ def verdict(multiplier: complex, neutral: float) -> str:
     """
     size = abs(multiplier)
     if not np.isfinite(size):
-        return "grows"
+        return ModeKind.GROWS.value
     logarithm = np.log(max(size, 1e-300))
-    return "neutral" if abs(logarithm) <= neutral else ("decays" if logarithm < 0 else "grows")
+    if abs(logarithm) <= neutral:
+        return ModeKind.NEUTRAL.value
+    return (ModeKind.DECAYS if logarithm < 0 else ModeKind.GROWS).value
 
 
 def critical(name: str, jacobians: np.ndarray, scale: np.ndarray, how: dict[str, Any]) -> np.ndarray:

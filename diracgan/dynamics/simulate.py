@@ -110,7 +110,28 @@ def simulate(
         >>> round(float(traj.phi[-1, 0]), 6), traj.attrs["result"]
         (-1.0, 'ok')
     """
-    return run(**locals()).to_xarray()  # the same arguments, by the same names
+    return run(
+        variant,
+        phi0,
+        theta0,
+        dim=dim,
+        x0=x0,
+        t1=t1,
+        ts=ts,
+        solver=solver,
+        backend=backend,
+        rtol=rtol,
+        atol=atol,
+        rate_d=rate_d,
+        rate_g=rate_g,
+        ema_tau=ema_tau,
+        rule=rule,
+        steps=steps,
+        every=every,
+        sde=sde,
+        sde_step=sde_step,
+        seed=seed,
+    ).to_xarray()
 
 
 def run(

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..analysis.kinds import KINDS, Kind
 from ..analysis.linear.spectrum import spectrum
-from ..analysis.verdict.verdict import verdict
+from ..analysis.verdict.api import verdict
 from ..rules import Rule
 from ..variants import Variant
 from .oscillations import Oscillation

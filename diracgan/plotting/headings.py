@@ -22,7 +22,7 @@ from .theme import ALARM, GREY, INK, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..analysis.verdict.verdict import Verdict
+    from ..analysis.verdict.api import Verdict
 
 WHOLE = 20  # lines of a heading that nobody cuts
 # Of a page's width: a film's clock stands on the right of its title, and on a screen letters are wider.

@@ -17,7 +17,7 @@ from .theme import BLUE, VERMILION
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..analysis.verdict.verdict import Verdict
+    from ..analysis.verdict.api import Verdict
 
 __all__ = ["decay", "law_figure", "power_law"]
 

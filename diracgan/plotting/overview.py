@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from ..analysis.linear.spectrum import Spectrum
-    from ..analysis.verdict.verdict import Verdict
+    from ..analysis.verdict.api import Verdict
 
 __all__ = ["figure"]
 

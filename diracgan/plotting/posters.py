@@ -23,7 +23,7 @@ from .theme import GREY, INK, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..analysis.verdict.verdict import Verdict
+    from ..analysis.verdict.api import Verdict
 
 __all__ = ["Panel", "poster_figure"]
 
@@ -48,9 +48,16 @@ _OWN = {
     Kind.FINITE_TIME: "#7A1500",
     Kind.UNDECIDED: "#777777",
 }
-# a kind without a colour of its own has that of one of which a run shows the same
-_SHARED = {kind.outcomes: colour for kind, colour in _OWN.items()}
-COLOURS = _OWN | {kind: _SHARED.get(kind.outcomes, _OWN[Kind.UNDECIDED]) for kind in Kind if kind not in _OWN}
+
+
+def colour_of(kind: Kind) -> str:
+    """The kind's own colour; until it has one, that of the kind of which runs show most nearly the same."""
+    shown = set(kind.outcomes)
+
+    def likeness(other: Kind) -> float:
+        return len(shown & set(other.outcomes)) / len(shown | set(other.outcomes))
+
+    return _OWN[kind] if kind in _OWN else _OWN[max(_OWN, key=likeness)]
 
 
 class Panel(NamedTuple):
@@ -118,7 +125,8 @@ def poster_figure(
                 words = textwrap.fill(verdict_words(panel.verdict), int(grid.step * 14 / big))
                 _text(fig, x, floor - 0.04, words, 9.5 * big)
         seen = {Kind(panel.verdict.kind) for _, _, panels in rows for panel in panels}
-        marks = [Patch(color=c, label=_legend(kind)) for kind, c in COLOURS.items() if kind in seen]
+        order = dict.fromkeys([*_OWN, *Kind])
+        marks = [Patch(color=colour_of(kind), label=_legend(kind)) for kind in order if kind in seen]
         place = (_EDGE / width, 0.3 / height)
         fig.legend(
             handles=marks, loc="lower left", bbox_to_anchor=place, ncols=4, fontsize=12 * min(big, 1.4)
@@ -215,7 +223,7 @@ def _draw(ax: Axes, panel: Panel) -> None:
     series, kind = read(panel.traj), Kind(panel.verdict.kind)
     flat = series.flat()
     keep = thin(len(flat.points), MOST_POINTS // 3)
-    points, centre, colour = flat.points[keep], flat.origin, COLOURS[kind]
+    points, centre, colour = flat.points[keep], flat.origin, colour_of(kind)
     size = np.abs(points - centre).max(axis=1)
     leaves = Outcome.DIVERGES in kind.outcomes and kind is not Kind.UNDECIDED
     half = 1.12 * min(float(size.max()), _REACH * max(float(size[0]), 1e-290) if leaves else np.inf)

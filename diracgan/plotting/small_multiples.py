@@ -23,7 +23,7 @@ from .theme import ALARM, GREY, INK, time_map
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..analysis.verdict.verdict import Verdict
+    from ..analysis.verdict.api import Verdict
 
 __all__ = ["multiples", "verdict_words"]
 

@@ -16,7 +16,7 @@ from .series import TrajectoryLike, norm, read, thin
 from .theme import PALE, time_map
 
 if TYPE_CHECKING:
-    from ..analysis.verdict.verdict import Verdict
+    from ..analysis.verdict.api import Verdict
 
 __all__ = ["space_figure"]
 

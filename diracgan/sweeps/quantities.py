@@ -15,7 +15,7 @@ from jax import Array
 from ..analysis.kinds import Kind
 from ..analysis.linear.settings import LinearSettings
 from ..analysis.thresholds.weight_averaging import flow_gain, gain
-from ..analysis.verdict.verdict import verdict
+from ..analysis.verdict.api import verdict
 from ..ensemble.api import ensemble
 from ..ensemble.blocks import Device
 from ..errors import InputError, as_text, one_line, unknown

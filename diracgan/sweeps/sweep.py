@@ -29,7 +29,7 @@ from .executors import Executor, choose_executor
 from .provenance import described, labelled
 from .quantities import QuantityLike, quantities
 from .quantity import LINEAR, POINT, TAIL, WHOLE
-from .settings import RunArguments, RunSettings, run_settings
+from .settings import RunSettings, run_settings
 from .specification import Specification, Start, question
 from .store import SCHEMA, GridLayout, StoredVariable, sink
 
@@ -136,8 +136,21 @@ def sweep(
         >>> found.margin.dims, found.margin.values.tolist()
         (('lam',), [0.0, 0.5, 1.0])
     """
-    given = locals()
-    settings = run_settings(rule, **{n: given[n] for n in RunArguments.__optional_keys__})
+    settings = run_settings(
+        rule,
+        t1=t1,
+        dt=dt,
+        steps=steps,
+        method=method,
+        adaptive=adaptive,
+        rtol=rtol,
+        atol=atol,
+        dtype=dtype,
+        escape=escape,
+        ball=ball,
+        ema_tau=ema_tau,
+        effort=effort,
+    )
     rates = Players(rate_d, rate_g)
     specification, values = planned(
         variant, over, quantity, rule, Start(phi0, theta0, dim, x0, at), rates, settings

@@ -11,7 +11,6 @@ run/run.lock             who writes there, while somebody does
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from ..rules import Rule
 from ..variants import Variant
 from .architecture import Architecture
 from .build import arithmetic, start
-from .config import Alarms, RunConfig, TrainingConfig, configure, from_table, read
+from .config import Alarms, RunConfig, configure, from_table, read
 from .games import Trick
 from .loop import Tell, go_on
 from .problems import Problem
@@ -132,7 +131,6 @@ def train(
         >>> run.result, [line["step"] for line in run.metrics]
         ('ok', [0, 2, 4])
     """
-    given = locals()
     config = configure(
         variant,
         problem,
@@ -141,7 +139,27 @@ def train(
         tricks=tricks,
         alarms=alarms,
         averages=averages,
-        training={f.name: given[f.name] for f in dataclasses.fields(TrainingConfig)},
+        training={
+            "steps": steps,
+            "batch": batch,
+            "seed": seed,
+            "seeds": seeds,
+            "dtype": dtype,
+            "device": device,
+            "devices": devices,
+            "pretrain": pretrain,
+            "warmup": warmup,
+            "mean": mean,
+            "truncation": truncation,
+            "truncate": truncate,
+            "log_every": log_every,
+            "sample_every": sample_every,
+            "save_every": save_every,
+            "walks": walks,
+            "filters": filters,
+            "tensorboard": tensorboard,
+            "classifier": classifier,
+        },
     )
     return train_from_config(config, out, players=players, tell=tell)
 

@@ -22,7 +22,7 @@ from ..kinds import Kind
 from ..linear.settings import AskedAbout, LinearSettings, settings
 from ..linear.spectrum import spectrum
 from ..many_runs import ROWS, Runs
-from ..verdict.verdict import verdict
+from ..verdict.api import verdict
 
 SCHEMA = "diracgan.attractors/1"
 _KEPT = 256  # rows of an attractor's motion

@@ -1,1 +1,1 @@
-from .verdict import Verdict as Verdict, verdict as verdict
+from .api import Verdict as Verdict, verdict as verdict

@@ -12,7 +12,7 @@ from ..decision_thresholds import T
 from ..kinds import Kind
 from ..linear.status import Status
 from . import enclosing
-from .evidence import Answer, Case
+from .evidence import Answer, Case, by
 
 _log = logging.getLogger(__name__)
 _POSITIVE = ("rate", "half_life", "constant", "period", "capture_time", "blow_up_time")
@@ -34,14 +34,15 @@ def examined(case: Case, answer: Answer) -> Answer:
     reason = objection(case, answer)
     if reason is None:
         return answer
-    return Answer(Kind.UNDECIDED, {}, f"undecided: it looks as if it {answer.text}, but {reason}")
+    text = f"undecided: it looks as if it {answer.text}, but {reason}"
+    return by(examined, Answer(Kind.UNDECIDED, {}, text))
 
 
 def objection(case: Case, answer: Answer) -> str | None:
     """What contradicts the answer, in words; None where nothing does."""
     for check in _CHECKS:
         if reason := check(case, answer):
-            _log.debug("%s.%s objects: %s", check.__module__, check.__name__, reason)
+            _log.debug("%s%s.%s objects: %s", case.label, check.__module__, check.__name__, reason)
             return reason
     return None
 

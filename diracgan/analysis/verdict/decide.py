@@ -19,7 +19,7 @@ from ..kinds import Kind
 from ..linear.status import Status
 from ..orbits import rest_points
 from . import at_equilibrium, budget_spent, consistency, termination, windows
-from .evidence import Answer, Case
+from .evidence import Answer, Case, by
 from .judges import fixed_points
 from .judging import in_order
 
@@ -39,7 +39,7 @@ def decide(case: Case) -> Answer:
         case.note(f"where these operations of the losses switch, no surface is located: {', '.join(unseen)}")
     first = case.motion.change(flat)
     if not np.all(np.isfinite(first[: 2 * d])):
-        return Answer(Kind.UNDECIDED, {}, f"undecided: {without_a_value(case.system, flat)}")
+        return by(decide, Answer(Kind.UNDECIDED, {}, f"undecided: {without_a_value(case.system, flat)}"))
     if at_equilibrium.starts_at_rest(case, flat, first):
         return _told(case, at_equilibrium.judge, flat[: 2 * d])
     case.r0 = float(np.linalg.norm(flat[: 2 * d] - case.origin))
@@ -153,9 +153,10 @@ def _last_word(case: Case, judge: Callable[..., Answer], *more: Any) -> Answer:
 def _told(case: Case, judge: Callable[..., Any], *more: Any) -> Any:
     """What a judge says, if anything; that it was this one, a log at level DEBUG tells."""
     answer = judge(case, *more)
-    if answer is not None:
-        seen = len(case.looks)
-        _log.debug("%s.%s after %d windows: %s", judge.__module__, judge.__name__, seen, answer.text)
+    if answer is None:
+        return None
+    answer = by(judge, answer)
+    _log.debug("%s%s after %d windows: %s", case.label, answer.judge, len(case.looks), answer.text)
     return answer
 
 
@@ -184,7 +185,8 @@ def _corrected(case: Case, stretch: Stretch, turn: float, round_: int) -> float:
     """The time of a turn, as the first windows correct the guess."""
     seen = windows.mean_period(stretch)
     last = case.looks[-1]
-    _log.debug("window %d to %.6g: size %.6g, period %s", len(case.looks), last.time, last.rms, seen)
+    window = case.label, len(case.looks), last.time, last.rms, seen
+    _log.debug("%swindow %d to %.6g: size %.6g, period %s", *window)
     # where no eigenvalue has told, every window may
     told = case.linear.differentiable is not False and case.linear.is_equilibrium
     corrects = round_ == 0 or not told

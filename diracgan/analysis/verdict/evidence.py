@@ -48,11 +48,17 @@ class Look(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A verdict's kind, numbers and sentence."""
+    """A verdict's kind, numbers and sentence, and the full name of who gave it."""
 
     kind: Kind
     numbers: dict[str, Any]
     text: str
+    judge: str = ""
+
+
+def by(judge: Callable[..., Any], answer: Answer) -> Answer:
+    """The answer with the name of the function that gave it."""
+    return answer._replace(judge=f"{judge.__module__}.{judge.__name__}")
 
 
 class Case:
@@ -65,6 +71,7 @@ class Case:
         looks: the windows so far; ``turn`` the time of one turn as guessed from them.
         time: until when the motion was followed, ``before`` that until the last stretch, ``spent`` evaluations.
         r0: the start's distance from (0, x0); ``nested`` whether another case asked; ``ended`` whether it ended.
+        label: what a log's lines about another start than the verdict's own begin with.
         balance: the weight w for which |phi|^2 + w |theta - x0|^2 varies least along the run.
         decide: what judges a whole case, for judges that ask about another start.
         evidence: what was done and seen, one line each.
@@ -73,6 +80,7 @@ class Case:
     linear: Spectrum
     turn: float
     before: float
+    label: str = ""
 
     def __init__(
         self,
@@ -142,19 +150,20 @@ class Case:
         """The case of a start ``factor`` times as far from (0, x0)."""
         x0 = np.asarray(self.full.x0)
         start = Players(self.start.phi * factor, x0 + (self.start.theta - x0) * factor)
-        return self._another(start, self.line)
+        return self._another(start, self.line, f"{factor:.3g} times as far")
 
     def beside(self) -> Case:
         """The case of a start displaced by the default start."""
         d = len(self.start.phi)
         phi, theta, _ = starts(None, None, d, None)
         start = Players(self.start.phi + phi, self.start.theta + theta)
-        return self._another(start, line_of(self.full, start) if self.rule is None else None)
+        line = line_of(self.full, start) if self.rule is None else None
+        return self._another(start, line, "beside it")
 
-    def _another(self, start: Players, line: InvariantLine | None) -> Case:
+    def _another(self, start: Players, line: InvariantLine | None, where: str) -> Case:
         budget = T.another * self.budget
         case = Case(self.variant, self.full, self.rule, start, line, budget, self.decide)
-        case.nested = True
+        case.nested, case.label = True, f"{self.label}{where}: "
         return case
 
     def moved(self, factor: float) -> Pytree:

@@ -22,13 +22,16 @@ from ..linear.spectrum import spectrum_of
 from ..linear.status import DECIDED, Status
 from .adaptive import by_averaging
 from .decide import decide
-from .evidence import Answer, Case
+from .evidence import Answer, Case, by
 
 _log = logging.getLogger(__name__)
 
 
-def answer_from(asked: LinearSettings, budget: float) -> tuple[Case, Answer]:
-    """What happens from a point, with at most ``budget`` field evaluations; ``undecided`` where the loss fails."""
+def answer_from(asked: LinearSettings, budget: float, label: str = "") -> tuple[Case, Answer]:
+    """What happens from a point, with at most ``budget`` field evaluations; ``undecided`` where the loss fails.
+
+    A log's lines about it begin with ``label``.
+    """
     variant, rule = asked.variant, asked.rule
     with jax.enable_x64(True):
         system = DiracSystem(*dirac.cast((variant, asked.x0, asked.rates), jnp.float64), tau=None)
@@ -37,19 +40,21 @@ def answer_from(asked: LinearSettings, budget: float) -> tuple[Case, Answer]:
             None if rule is not None else line_of(system, begin) or _line_that_decides(asked, system, begin)
         )
         case = Case(variant, system, rule, begin, line, budget, decide)
+        case.label = label
         try:
             found = decide(case)
-            answer = by_averaging(case, found)
-            if answer is not found:
-                _log.debug(
-                    "%s.%s in its place: %s", by_averaging.__module__, by_averaging.__name__, answer.text
-                )
+            averaged = by_averaging(case, found)
+            if averaged is found:
+                return case, found
+            answer = by(by_averaging, averaged)
+            _log.debug("%s%s in its place: %s", label, answer.judge, answer.text)
             return case, answer
         except Exception as error:
             if not raised_by_loss(error, variant):  # a bug of ours never hides behind "undecided"
                 raise
             case.note("the loss itself raised an error while it was followed")
-            return case, Answer(Kind.UNDECIDED, {}, f"undecided: the loss failed with {one_line(error)}")
+            text = f"undecided: the loss failed with {one_line(error)}"
+            return case, by(answer_from, Answer(Kind.UNDECIDED, {}, text))
 
 
 @at_once()

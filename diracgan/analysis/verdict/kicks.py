@@ -114,7 +114,9 @@ def kick_from(asked: LinearSettings, answer: Answer, budget: float) -> Kick | No
     if finer is None or sides is None:
         return None
     there = Players(*np.split(finer[1], 2))
-    _, beyond = answer_from(dataclasses.replace(asked, point=there), T.edge_effort * budget)
+    _, beyond = answer_from(
+        dataclasses.replace(asked, point=there), T.edge_effort * budget, "beyond the edge: "
+    )
     if not _differs(answer, beyond) or (basins.labels(finer[1:])[0] == DIVERGED) != (beyond.kind in _AWAY):
         return None  # steps of the flow that are too long diverge
     distance = float(np.linalg.norm(sides.mean(axis=0) - centre))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ...analysis.linear.spectrum import Spectrum
-    from ...analysis.verdict.verdict import Verdict
+    from ...analysis.verdict.api import Verdict
     from ..flowlines import VectorField
     from ..sizes import Size
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from types import SimpleNamespace
 
+import jax.numpy as jnp
 import pytest
 
 import diracgan as dg
@@ -62,10 +63,49 @@ def test_a_log_names_the_judge_of_a_start_at_rest(caplog):
     assert "at_equilibrium.judge after 0 windows: " in caplog.text
 
 
+LAST = "decided by diracgan.analysis.verdict."
+
+
+@pytest.mark.slow  # fast, of a start beside: test_a_log_says_of_which_start_a_judge_spoke
+def test_the_last_line_of_a_log_names_the_judge_though_other_starts_were_followed_later(caplog):
+    rule = dg.rule("optimistic", lr=1.28)
+    with caplog.at_level("DEBUG", logger="diracgan.analysis.verdict"):
+        found = dg.verdict(dg.variant("ns", r1=0.5), [0.1], [0.1], rule=rule)
+    assert "edge" in found.numbers
+    *before, last = (record.getMessage() for record in caplog.records)
+    assert last == f"{LAST}judges.fixed_points.to_a_point: {found.text}"
+    first = next(k for k, line in enumerate(before) if line.startswith("beyond the edge: "))
+    assert ".fixed_points.to_a_point after " in before[first - 1]
+    assert all(line.startswith("beyond the edge: ") for line in before[first:])
+
+
+def test_a_log_says_of_which_start_a_judge_spoke(caplog):
+    with caplog.at_level("DEBUG", logger="diracgan.analysis.verdict"):
+        dg.verdict(dg.variant("wgan-linear"), [0.0], [0.0], edge=False)
+    *beside, told, last = (record.getMessage() for record in caplog.records)
+    assert beside and all(line.startswith("beside it: ") for line in beside)
+    assert ".at_equilibrium.judge after 0 windows" in told and last.startswith(
+        f"{LAST}at_equilibrium.judge: "
+    )
+
+
+def test_a_log_names_who_decided_where_no_judge_could(caplog):
+    class NoValue(dg.Variant):
+        def critic_loss(self, real, fake, x_real, x_fake):
+            return jnp.mean(real - fake) * jnp.nan
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return jnp.mean(-fake)
+
+    with caplog.at_level("DEBUG", logger="diracgan.analysis.verdict"):
+        assert dg.verdict(NoValue(), [0.1], [0.2]).kind == "undecided"
+    assert caplog.records[-1].getMessage().startswith(f"{LAST}decide.decide: undecided: ")
+
+
 def test_a_log_names_the_check_that_objects(caplog):
     claim = Answer(Kind.CONVERGES_EXPONENTIALLY, {"rate": -0.1}, "converges")
     with caplog.at_level("DEBUG", logger="diracgan.analysis.verdict"):
-        assert consistency.objection(SimpleNamespace(), claim) == "rate = -0.1 is not positive"
+        assert consistency.objection(SimpleNamespace(label=""), claim) == "rate = -0.1 is not positive"
     assert "consistency._against_its_numbers objects: rate = -0.1" in caplog.text
 
 

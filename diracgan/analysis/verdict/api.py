@@ -8,6 +8,7 @@ changes, growth. Newton then refines the end that was named, and its multipliers
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -24,6 +25,8 @@ from ..linear.settings import LinearSettings
 from .evidence import Answer
 from .from_start import answer_from
 from .kicks import kick_from
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +124,7 @@ def verdict(
     case, answer = answer_from(asked, budget)
     if edge:
         answer = _with_edge(answer, asked, budget)
+    _log.debug("decided by %s: %s", answer.judge, answer.text)
     return Verdict(
         kind=Kind(answer.kind).value,
         numbers=answer.numbers,
