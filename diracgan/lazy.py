@@ -55,6 +55,7 @@ def callable_package(package: str, function: str) -> None:
         def __reduce__(self) -> tuple[Any, ...]:  # a module alone cannot be sent to another process
             return importlib.import_module, (package,)
 
+        # a property in place of a text: the function is not imported before its help is read
         @property
         def __doc__(self) -> str | None:  # type: ignore[override]
             return getattr(self, function).__doc__
