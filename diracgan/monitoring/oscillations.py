@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from ..numerics.modal_fits import OscillationMode
+from ..numerics.steady_modes import OscillationMode
 from .logs import Log
 
 

@@ -8,7 +8,8 @@ import math
 import numpy as np
 
 from ..numerics.change_points import block_means, change_points
-from ..numerics.modal_fits import ModalFit, OscillationMode, oscillation_modes
+from ..numerics.modal_fits import ModalFit, oscillation_modes
+from ..numerics.steady_modes import OscillationMode
 from ..variants import Variant, variant as make_variant
 from . import levels
 from .clocks import FEWEST

@@ -114,61 +114,54 @@ def is_flip(s: complex) -> bool:
     return s.imag >= np.pi - 1e-12
 
 
-def gains(b: Array, gram: Array) -> Array:
-    """What two more regressors take from a sum of squares: b^T G^-1 b, (..., 2) and (..., 3) as (g11, g12, g22)."""
-    g11, g12, g22 = np.moveaxis(gram, -1, 0)
+def gains(b1: Array, b2: Array, g11: Array, g12: Array, g22: Array) -> Array:
+    """What two more regressors take from a sum of squares: b^T G^-1 b, elementwise."""
     with np.errstate(all="ignore"):  # where a regressor is already spanned there is nothing to take
-        return _solved(b, g11, g12, g22)
+        det = g11 * g22 - g12 * g12
+        both = (g22 * b1 * b1 - 2 * g12 * b1 * b2 + g11 * b2 * b2) / det
+        one = np.where(g11 > 1e-12, b1 * b1 / g11, 0.0)
+        return np.where(det > 1e-6 * g11 * np.maximum(g22, 1e-300), both, one)
 
 
-def _solved(b: Array, g11: Array, g12: Array, g22: Array) -> Array:
-    det = g11 * g22 - g12**2
-    flat = ~(det > 1e-6 * g11 * np.maximum(g22, 1e-300))
-    both = (g22 * b[..., 0] ** 2 - 2 * g12 * b[..., 0] * b[..., 1] + g11 * b[..., 1] ** 2) / np.where(
-        flat, 1.0, det
-    )
-    return np.where(flat, b[..., 0] ** 2 / np.where(g11 > 1e-12, g11, np.inf), both)
-
-
-def scan(model: Autoregression, base: tuple[Array, Array, float], damping: float, size: int) -> Array:
-    """Count times the logarithm by which a mode of this damping would shrink the residual, at 2 pi k / size.
+def scan(
+    models: Sequence[Autoregression], bases: Sequence[tuple[Array, Array, float]], damping: float, size: int
+) -> Array:
+    """Count times the logarithm by which a mode of this damping would shrink the residuals, at 2 pi k / size.
 
     Args:
-        model: the series; ``base`` what :meth:`Autoregression.base` gave.
-        base: basis, residual and cost.
+        models: series of the same rows, over which the gains are summed.
+        bases: what :meth:`Autoregression.base` gave of each: basis, residual and cost.
         damping: per row; negative for a growing mode.
         size: length of the Fourier transforms, a power of two not below the rows.
 
     Returns:
         (size/2 + 1,).
     """
+    first = models[0]
+    window = np.exp(-damping * first.n + min(damping, 0.0) * (first.rows - 1))
+    square = np.fft.fft(window**2, size)[2 * np.arange(size // 2 + 1) % size]
+    return np.sum([_gains_at(m, b, window, square) for m, b in zip(models, bases, strict=True)], axis=0)
+
+
+def _gains_at(model: Autoregression, base: tuple[Array, Array, float], window: Array, square: Array) -> Array:
+    """What :func:`scan` sums; ``square``: the transform of the squared window, at twice the frequencies."""
     q, left, cost = base
-    window = np.exp(-damping * model.n + min(damping, 0.0) * (model.rows - 1))
-    f = np.fft.rfft(np.concatenate([left[None], q.T]) * window, size, axis=1)
+    f = np.fft.rfft(np.concatenate([left[None], q.T]) * window, 2 * (len(square) - 1), axis=1)
     # phases count from the first predicted row; a mode's two columns may be turned into each other at will
-    k = 2 * np.arange(f.shape[1])
-    square = np.fft.fft(window**2, size)
-    h, total = square[k % size], float(square[0].real)
-    e, qs = f[0], f[1:]
-    b = np.stack([e.real, -e.imag], axis=-1)
-    gram = np.stack(
-        [
-            (total + h.real) / 2 - np.sum(qs.real**2, axis=0),
-            -h.imag / 2 + np.sum(qs.real * qs.imag, axis=0),
-            (total - h.real) / 2 - np.sum(qs.imag**2, axis=0),
-        ],
-        axis=-1,
-    )
-    taken = np.clip(gains(b, gram), 0.0, None)
-    ok = (gram[:, 0] > 1e-6 * total) & (taken < cost)
+    e, qs, total = f[0], f[1:], float(square[0].real)
+    g11 = (total + square.real) / 2 - np.einsum("ij,ij->j", qs.real, qs.real)
+    g12 = -square.imag / 2 + np.einsum("ij,ij->j", qs.real, qs.imag)
+    g22 = (total - square.real) / 2 - np.einsum("ij,ij->j", qs.imag, qs.imag)
+    taken = np.maximum(gains(e.real, -e.imag, g11, g12, g22), 0.0)
+    ok = (g11 > 1e-6 * total) & (taken < cost)
     return np.where(ok, -model.count * np.log1p(-np.where(ok, taken, 0.0) / cost), 0.0)
 
 
 def gain_of(model: Autoregression, base: tuple[Array, Array, float], columns: Array) -> float:
     """The same for one mode, from its columns."""
     q, left, cost = base
-    inner = columns - q @ (q.T @ columns)
-    b, gram = columns.T @ left, inner.T @ columns
+    spanned = q.T @ columns
+    b, gram = columns.T @ left, columns.T @ columns - spanned.T @ spanned
     width = gram.shape[0]
     if width == 1:
         taken = float(b[0] ** 2 / gram[0, 0]) if gram[0, 0] > 1e-12 else 0.0

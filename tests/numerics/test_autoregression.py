@@ -44,7 +44,7 @@ def test_a_mode_alone_is_fitted_to_rounding(s):
 def test_the_scan_by_fourier_transforms_is_what_fitting_each_frequency_gives(order, damping):
     model, size = Autoregression(ROTATING), 512
     base = model.base(order, [])
-    found = scan(model, base, damping, size)
+    found = scan([model], [base], damping, size)
     for k in (7, 24, 25, 100, 200):
         s = complex(-damping, 2 * np.pi * k / size)
         shrunk = model.count * np.log(model.fit(order, []).cost / model.fit(order, [s]).cost)
