@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 
@@ -58,6 +59,7 @@ _MIXED = 0.25  # of the rows: what falls so often is not what begins anew with e
 FEWEST = 24  # rows below which nothing can be said
 
 
+@functools.lru_cache(maxsize=1 << 15)
 def plain_name(name: str) -> str:
     """The last part of a name in small letters: ``Progress/kimg`` is ``kimg``.
 

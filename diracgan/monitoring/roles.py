@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -45,11 +46,16 @@ def words_of(name: str) -> list[str]:
         >>> words_of("perte_générateur"), words_of("生成器损失")
         (['perte', 'generateur'], ['生成器', '损失'])
     """
+    return list(_words(name))
+
+
+@functools.lru_cache(maxsize=1 << 15)  # every column is asked several times, every printed name at each line
+def _words(name: str) -> tuple[str, ...]:
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     if not apart.isascii():
         letters = unicodedata.normalize("NFKD", _UNPARTED.sub(r" \1 ", apart))
         apart = unicodedata.normalize("NFC", re.sub(r"(?<=[a-zA-Z])[\u0300-\u036f]+", "", letters))
-    return [w for w in re.split(r"[\W_]+", apart.lower()) if w]
+    return tuple(w for w in re.split(r"[\W_]+", apart.lower()) if w)
 
 
 def player_words(player: str) -> str:
