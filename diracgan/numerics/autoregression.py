@@ -148,11 +148,12 @@ def _gains_at(model: Autoregression, base: tuple[Array, Array, float], window: A
     q, left, cost = base
     f = np.fft.rfft(np.concatenate([left[None], q.T]) * window, 2 * (len(square) - 1), axis=1)
     # phases count from the first predicted row; a mode's two columns may be turned into each other at will
-    e, qs, total = f[0], f[1:], float(square[0].real)
-    g11 = (total + square.real) / 2 - np.einsum("ij,ij->j", qs.real, qs.real)
-    g12 = -square.imag / 2 + np.einsum("ij,ij->j", qs.real, qs.imag)
-    g22 = (total - square.real) / 2 - np.einsum("ij,ij->j", qs.imag, qs.imag)
-    taken = np.maximum(gains(e.real, -e.imag, g11, g12, g22), 0.0)
+    cosines, sines, total = np.real(f), -np.imag(f), float(np.real(square[0]))
+    q1, q2 = cosines[1:], sines[1:]
+    g11 = (total + np.real(square)) / 2 - np.einsum("ij,ij->j", q1, q1)
+    g12 = -np.imag(square) / 2 - np.einsum("ij,ij->j", q1, q2)
+    g22 = (total - np.real(square)) / 2 - np.einsum("ij,ij->j", q2, q2)
+    taken = np.maximum(gains(cosines[0], sines[0], g11, g12, g22), 0.0)
     ok = (g11 > 1e-6 * total) & (taken < cost)
     return np.where(ok, -model.count * np.log1p(-np.where(ok, taken, 0.0) / cost), 0.0)
 
