@@ -264,7 +264,8 @@ class Thresholds:
     told_from_datum: float = 1e-6  # of the datum: nearer to it a difference of states has too few digits
     ways_of_scales: int = 4  # along which it is looked at
     # ---------------------------------------------------------------- cross-examination
-    trivial: float = 1e-2  # distance of the multiplier of an orbit's own direction from 1
+    # of the modulus of a multiplier that an answer names: an orbit's own direction's, which is 1, is met to this
+    multiplier_error: float = 1e-2
     # times the motion, the datum and where the field is bent last: how far out growth is asked whether it lasts
     far: float = 1e3
     unbounded: float = 1e100  # of a state: beyond every bounded set that floats could tell

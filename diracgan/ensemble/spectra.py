@@ -16,10 +16,11 @@ import numpy as np
 from jax import Array
 
 from .. import dirac
+from ..analysis.linear.decision import residual_bound
 from ..dynamics.starts import check_untraced
 from ..errors import InputError, integer
 from ..game import Players
-from ..numerics import eigen
+from ..numerics import derivative, eigen
 from ..tracing.scalar_program import NotScalarizable, Program, trace
 from ..variants import Variant, check_variant
 from . import c_backend, loop_source, reduction
@@ -27,10 +28,6 @@ from .blocks import Devices, across, choose, compiled, layout, over
 from .fixed_steps import Across, by_block
 from .vector_field import EnsembleSystem, VmappedFunction
 
-_SCALE = (
-    1e-5  # a derivative is believed where the field so close to the equilibrium is linear along any direction
-)
-_LINEAR, _REST = 1e-3, 1e-9
 _BLOCK = 4096
 _WORTH = 100_000  # members from which on compiling C pays
 
@@ -85,8 +82,12 @@ def spectra(variant: Variant, count: int, dim: int = 2) -> Spectra:
     closed = dim == 1 or reduction.flattens(system, max(dim, 3), 2)
     small = 1 if closed else dim
     with jax.enable_x64(True):
-        look = _program(jax.tree.structure(system), small, 1 if dim == 1 else max(2, small))
-        found = _everywhere(look, closed, count, leaves)
+        program = functools.partial(
+            _program, jax.tree.structure(system), small, 1 if dim == 1 else max(2, small)
+        )
+        found = _everywhere(program(derivative.SCALES[-1:]), closed, count, leaves)
+        if np.isnan(np.sum(found[0].real)):  # the finest scale alone shows most families to be linear there
+            found = _everywhere(program(derivative.SCALES), closed, count, leaves)
     if closed:
         values = found.T
     else:
@@ -98,22 +99,27 @@ def spectra(variant: Variant, count: int, dim: int = 2) -> Spectra:
 
 
 @functools.lru_cache(maxsize=64)
-def _program(structure: Any, small: int, checked: int) -> Program | VmappedFunction:
-    """The Jacobian's entries in ``small`` dimensions, and how far the field is from it in ``checked`` ones."""
+def _program(
+    structure: Any, small: int, checked: int, scales: tuple[float, ...]
+) -> Program | VmappedFunction:
+    """The Jacobian's entries in ``small`` dimensions, and whether the field has that derivative in ``checked`` ones.
+
+    Decided as :func:`diracgan.spectrum` does, along one direction and its opposite: that crosses every kink and jump.
+    """
     scalar = jax.ShapeDtypeStruct((), np.dtype(float))
     system = jax.tree.unflatten(structure, [scalar] * structure.num_leaves)
-    directions = np.random.default_rng(7).normal(size=(2, 2, checked))
+    way = derivative.directions(2 * checked)[0]
 
     def field(system: EnsembleSystem, y: Array, dim: int) -> Array:
         v = dirac.game(system.variant, jnp.zeros(dim)).motion(Players(y[:dim], y[dim:]))
         return jnp.concatenate(v)
 
-    def look(system: EnsembleSystem) -> tuple[Array, Array | float, Array]:
+    def look(system: EnsembleSystem) -> tuple[Array, Array]:
         jacobian = jax.jacfwd(lambda y: field(system, y, small))(jnp.zeros(2 * small))
         blocks = jacobian if small == checked else jnp.kron(jacobian, jnp.eye(checked))
-        steps = [_SCALE * jnp.asarray(u.reshape(-1)) for u in directions]
-        miss = sum(jnp.sum((field(system, u, checked) - blocks @ u) ** 2) for u in steps) / _SCALE**2
-        return jacobian, miss, jnp.sum(field(system, jnp.zeros(2 * checked), checked) ** 2)
+        centre = field(system, jnp.zeros(2 * checked), checked)
+        around = [[field(system, s * e * way, checked) for s in (1, -1)] for e in scales]
+        return jacobian, _is_sound(centre, around, blocks @ way)
 
     try:
         return trace(look, system)
@@ -203,15 +209,36 @@ def _look_at(
             jnp.broadcast_to(x, (*jnp.shape(x)[:-1], like.size)).reshape(-1, like.size) for x in look(leaves)
         ]
         rows = [row for x in found for row in x]
-        return _pairs(rows) if closed else [jnp.where(_are_sound(rows), x, jnp.nan) for x in rows[:-2]]
+        return _pairs(rows) if closed else [jnp.where(rows[-1], x, jnp.nan) for x in rows[:-1]]
 
     return by_block(block, share, over_blocks)
 
 
-def _are_sound(looked: list[Any]) -> Array:
-    """Whether the field is linear around an equilibrium, so that the Jacobian's entries are believed."""
-    *entries, miss, rest = looked
-    return (miss <= _LINEAR**2 * (sum(x * x for x in entries) + 1e-30)) & (rest <= _REST**2)
+def _is_sound(centre: Array, around: list[list[Array]], slope: Array) -> Array:
+    """Whether the point is an equilibrium with the slope found there, by the thresholds of the one decision.
+
+    Args:
+        centre: F there, (n,).
+        around: F at all scales, or at the finest, ahead and behind, (n,) each.
+        slope: the derivative along that direction, (n,).
+    """
+    linear, resting = jnp.concatenate([slope, -slope]), jnp.concatenate([centre, centre])
+    values = [jnp.concatenate(both) for both in around]
+    scales = derivative.SCALES[-len(values) :]
+    *farther, near = [_size(f - resting - e * linear) / e for e, f in zip(scales, values, strict=True)]
+    floor = derivative.rounding_floor(_size(values[-1]), _size(linear))
+    if not farther:
+        return (near <= floor) & (_size(resting) <= residual_bound(_size(values[-1]), 0.0))
+    coarsest, coarse = farther
+    smooth = derivative.falls(jnp, coarse, near, floor)
+    smooth |= derivative.falls_slowly(jnp, coarsest, coarse, near)
+    change = _size(values[0] - values[1]) / derivative.SCALES[0]
+    return smooth & (_size(resting) <= residual_bound(_size(values[-1]), change))
+
+
+def _size(x: Array) -> Array:
+    """The sum of the entries: compiled loops add faster than they compare."""
+    return jnp.sum(jnp.abs(x))
 
 
 def _pairs(looked: list[Any]) -> list[Any]:
@@ -219,8 +246,8 @@ def _pairs(looked: list[Any]) -> list[Any]:
 
     Only what comes out is made NaN: entries that are the same for all members stay constants of the compiled loop.
     """
-    sound = _are_sound(looked)
-    return [jnp.where(sound, x, jnp.nan) for x in _closed(*looked[:-2])]
+    *entries, sound = looked
+    return [jnp.where(sound, x, jnp.nan) for x in _closed(*entries)]
 
 
 def _closed(a: Array, b: Array, c: Array, e: Array) -> list[Any]:

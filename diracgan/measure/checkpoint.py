@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -17,12 +17,15 @@ from ..pytrees import Pytree
 from ..rules import Rule, check_rule, float_vector
 from ..training import trainer
 from . import operators
-from .batch_checkpoint import SERIES, of_measured
+from .batch_checkpoint import SERIES, BatchCheckpoint, of_measured
 from .jax_game import JaxGame
 from .measured_game import MeasuredGame
 from .noise import ResampledGame
 from .own_game import one_run
 from .settings import Setting
+
+if TYPE_CHECKING:
+    from .torch_checkpoint import TorchCheckpoint
 
 
 class Resampling(eqx.Module):
@@ -162,7 +165,9 @@ def checkpoint(
     return _of_run(run, integer("samples", samples, low=2))
 
 
-def _of_measured(measured: MeasuredGame) -> Any:
+def _of_measured(
+    measured: MeasuredGame,
+) -> tuple[BatchCheckpoint, Setting] | tuple[TorchCheckpoint, Setting]:
     if isinstance(measured.backend, JaxGame):
         return of_measured(measured)
     from . import torch_checkpoint

@@ -174,6 +174,22 @@ def judge(seen: Probe, xp: ModuleType) -> Derivative:
     )
 
 
+def falls(xp: ModuleType, coarse: Any, fine: Any, floor: Any) -> Any:
+    """Whether the mismatch falls from the middle to the finest scale, or is what rounding leaves."""
+    return fine <= xp.maximum(FALLS * coarse, floor)
+
+
+def falls_slowly(xp: ModuleType, coarsest: Any, coarse: Any, fine: Any) -> Any:
+    """Whether it falls, however slowly, by one power of the scale, as of |x|^1.2: that of a kink comes to stay."""
+    even = coarsest * fine  # the middle one's square, of a power
+    return (fine <= FALLS_SLOWLY * coarse) & (xp.abs(coarse**2 - even) <= ALIKE * even)
+
+
+def rounding_floor(value: Any, slope: Any) -> Any:
+    """What rounding leaves of a mismatch at the finest scale, of terms as large as F there and |J| max(1, |z|)."""
+    return ROUNDING * (value + slope + np.finfo(float).tiny) / SCALES[2]
+
+
 def _believed(
     xp: ModuleType, seen: Probe, around: Array, off: Array, finite: Array, noise: Array, size: Array
 ) -> tuple[Array, Array, Array]:
@@ -188,21 +204,16 @@ def _believed(
         linear = xp.where(finite[..., None], seen.directions @ xp.swapaxes(jacobian, 1, 2), 0.0)
         miss = xp.abs(off - scales[:, None] * linear[:, None]) - noise[:, :, None]
         rest = xp.max(xp.maximum(miss, 0.0), axis=(2, 3)) / scales[:, 0]
-        # what rounding leaves of differences between values, each made of terms as large as |J| max(1, |z|)
-        largest = xp.max(xp.abs(around[:, 2]), axis=(1, 2)) + xp.max(xp.abs(linear), axis=(1, 2))
-        floor = ROUNDING * (largest + np.finfo(float).tiny) / SCALES[2]
+        floor = rounding_floor(*(xp.max(xp.abs(x), axis=(1, 2)) for x in (around[:, 2], linear)))
         return xp.where(xp.all(xp.isfinite(jacobian), axis=(1, 2))[:, None], rest, xp.nan), floor
 
     def holds(jacobian: Array) -> Array:
-        """Whether the mismatch falls with the scale, or is what rounding leaves."""
         rest, floor = mismatch(jacobian)
-        return rest[:, 2] <= xp.maximum(FALLS * rest[:, 1], floor)
+        return falls(xp, rest[:, 1], rest[:, 2], floor)
 
     def holds_slowly(jacobian: Array) -> Array:
-        """Whether it falls, however slowly, by one power of the scale, as of |x|^1.2: that of a kink comes to stay."""
         rest, _ = mismatch(jacobian)
-        even = rest[:, 0] * rest[:, 2]  # the middle one's square, of a power
-        return (rest[:, 2] <= FALLS_SLOWLY * rest[:, 1]) & (xp.abs(rest[:, 1] ** 2 - even) <= ALIKE * even)
+        return falls_slowly(xp, *(rest[:, k] for k in range(3)))
 
     here = holds(seen.jacobian) | holds_slowly(seen.jacobian)
 

@@ -64,7 +64,7 @@ def eigenvalues(a: np.ndarray, entry_error: float | np.ndarray = 0.0) -> Eigenva
 
 def _by_zeros(stack: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
     """Which matrices have the same zeros, and where they have none."""
-    patterns = (stack != 0).reshape(len(stack), -1)
+    patterns = (stack != 0).reshape(len(stack), stack.shape[1] ** 2)
     left = np.arange(len(stack))
     while len(left):
         same = np.all(patterns[left] == patterns[left[0]], axis=1)

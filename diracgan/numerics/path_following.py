@@ -10,6 +10,17 @@ import numpy as np
 
 _LOST = 1e100  # an iterate of Newton's method, whose square is near the end of what a float holds
 RESIDUAL = 1e-9  # of the size of the equations' terms: what is larger is not a solution
+_SINGULAR = 1e-9  # of its terms: of a tangent with a larger J t the equations for it were singular
+_TINY = 1e-300  # in place of 0
+_RANK = 1e-13  # of the largest singular value: what is smaller counts as 0
+_BEYOND = 1e-12  # of the parameters' range: as far ahead a start on the border is asked whether it leaves
+_OUTWARD = 0.5  # of a unit tangent: its share across the border from which on it leaves
+_AT_BORDER = 1e-9  # of a step: where less of it lies within the range the last point is on the border
+_GROWTH, _SHRINKAGE = 1.5, 0.7  # of a step after which Newton's method took few iterations, or more
+_FEW = 4  # such iterations
+_OPEN = 8  # points, before which no curve has closed
+_PASSES = 0.2  # of a step: as near to the first point it closes the curve
+_AHEAD = 1e-3  # how far beyond the last point the equations are asked for a value
 UPRIGHT = 1e-6  # of a unit tangent: its share along the last parameter below which that cannot be held
 
 #: u (n + 1,) -> F(u) (n,) and its Jacobian (n, n + 1).
@@ -105,8 +116,8 @@ class PathFollower:
         if residual > RESIDUAL * (1.0 + float(np.linalg.norm(slope)) * (1.0 + float(np.linalg.norm(u)))):
             return None  # a singular Jacobian may stop Newton's method anywhere
         tangent = solve(np.vstack([slope, along]), np.eye(len(u))[-1])
-        terms = (1e-300 + np.linalg.norm(slope)) * np.linalg.norm(tangent)
-        if not np.linalg.norm(slope @ tangent) <= 1e-9 * terms:  # singular: at a fold
+        terms = (_TINY + np.linalg.norm(slope)) * np.linalg.norm(tangent)
+        if not np.linalg.norm(slope @ tangent) <= _SINGULAR * terms:  # singular: at a fold
             tangent = np.linalg.svd(slope)[2][-1]
             tangent = tangent if tangent @ along >= 0 else -tangent
         return PathPoint(u, tangent / np.linalg.norm(tangent), slope, residual), iterations
@@ -115,7 +126,7 @@ class PathFollower:
         """The points after ``first`` along its tangent, and why they end."""
         c, points, now, step = self.control, [first], first, self.control.first
         way = first.tangent[self.parameters]
-        out = self._leaves(first.u[self.parameters] + 1e-12 * np.sign(way)) & (np.abs(way) > 0.5)
+        out = self._leaves(first.u[self.parameters] + _BEYOND * np.sign(way)) & (np.abs(way) > _OUTWARD)
         if np.any(out):
             return [], self._border(float(way[out][0]))
         while len(points) <= c.points:
@@ -132,10 +143,10 @@ class PathFollower:
             points.append(new)
             if np.max(np.abs(new.u[: -len(self.low)]), initial=0.0) > c.bound:
                 return points[1:], f"|x| grows beyond {c.bound:g}"
-            if len(points) > 8 and self._closes(first, now, new):
+            if len(points) > _OPEN and self._closes(first, now, new):
                 return points[1:], "the curve closes"
             now = new
-            step = min(step * (1.5 if iterations <= 4 else 0.7), self._longest(first, now))
+            step = min(step * (_GROWTH if iterations <= _FEW else _SHRINKAGE), self._longest(first, now))
         return points[1:], f"{c.points} points were made"
 
     def _longest(self, first: PathPoint, now: PathPoint) -> float:
@@ -163,7 +174,7 @@ class PathFollower:
         at = len(now.u) - len(border) + k
         guess = now.u + share * (new.u - now.u)
         guess[at] = border[k]
-        if share < 1e-9:
+        if share < _AT_BORDER:
             return None, direction
         found = self.correct(guess, np.eye(len(guess))[at] * np.sign(new.tangent[at] or 1.0))
         return None if found is None else found[0], direction
@@ -171,11 +182,11 @@ class PathFollower:
     def _closes(self, first: PathPoint, now: PathPoint, new: PathPoint) -> bool:
         way = new.u - now.u
         share = np.clip((first.u - now.u) @ way / (way @ way), 0.0, 1.0)
-        near = np.linalg.norm(now.u + share * way - first.u) < 0.2 * np.linalg.norm(way)
+        near = np.linalg.norm(now.u + share * way - first.u) < _PASSES * np.linalg.norm(way)
         return bool(near and first.tangent @ new.tangent > self.control.turn)
 
     def _stops(self, now: PathPoint) -> str:
-        value, slope = self.equations(now.u + 1e-3 * now.tangent)
+        value, slope = self.equations(now.u + _AHEAD * now.tangent)
         if not (np.all(np.isfinite(value)) and np.all(np.isfinite(slope))):
             return "the equations have no finite value beyond"
         return "Newton's method no longer converges: no smooth solution was found beyond"
@@ -186,4 +197,4 @@ def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     try:
         return np.linalg.solve(matrix, right)
     except np.linalg.LinAlgError:
-        return np.linalg.lstsq(matrix, right, rcond=1e-13)[0]
+        return np.linalg.lstsq(matrix, right, rcond=_RANK)[0]

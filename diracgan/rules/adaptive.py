@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from numpy.typing import ArrayLike
 
 from ..game import Players
 from ..parameters import param
@@ -20,10 +19,18 @@ from .registry import register_rule
 
 
 class Moments(NamedTuple):
-    """One player's averages of the velocity and of its square, and the number of its steps."""
+    """What one player's optimiser remembers.
+
+    Attributes:
+        mean: average of the velocity.
+        square: average of its square.
+        largest: the largest averaged square so far; () where the rule does not ask for it.
+        steps: number of steps.
+    """
 
     mean: Pytree
     square: Pytree
+    largest: Pytree
     steps: Array
 
 
@@ -83,31 +90,31 @@ class Adam(_Adaptive):
     alternating: bool = param(False, "players take turns, the generator seeing the new critic")
     n_critic: int = param(1, "critic steps in one iteration, when alternating", low=1, high=10_000)
 
-    def init_player(self, z: Pytree) -> Pytree:
+    def init_player(self, z: Pytree) -> Moments:
         """Both averages 0, no step made."""
         zero = jax.tree.map(jnp.zeros_like, z)
-        return Moments(zero, zero, jnp.zeros((), jnp.int32))
+        return Moments(zero, zero, (), jnp.zeros((), jnp.int32))
 
-    def update(self, who: str, z: Pytree, v: Pytree, state: Pytree) -> tuple[Any, Any]:
+    def update(self, who: str, z: Pytree, v: Pytree, state: Moments) -> tuple[Pytree, Moments]:
         """The averaged velocity over the root of the averaged square."""
         new = self._averaged(v, state)
         return self._step(who, z, new, *self._corrections(new.steps)), new
 
-    def _averaged(self, v: Pytree, state: Pytree) -> Pytree:
+    def _averaged(self, v: Pytree, state: Moments) -> Moments:
         """The memory after the velocity v."""
         mean = jax.tree.map(lambda m, g: self.beta1 * m + (1.0 - self.beta1) * g, state.mean, v)
         square = jax.tree.map(lambda s, g: self.beta2 * s + (1.0 - self.beta2) * g * g, state.square, v)
-        return Moments(mean, square, state.steps + 1)
+        return Moments(mean, square, state.largest, state.steps + 1)
 
-    def _averaged_at_rest(self, v: Pytree, state: Pytree) -> Pytree:
+    def _averaged_at_rest(self, v: Pytree, state: Moments) -> Moments:
         """The same with its derivative where all averages are 0."""
         return self._averaged(v, state)
 
-    def _corrections(self, steps: Array) -> tuple[Any, Any]:
+    def _corrections(self, steps: Array) -> tuple[Array | None, Array | None]:
         """What averages that began at 0 are to be divided by; None for nothing."""
         return 1.0 - self.beta1**steps, 1.0 - self.beta2**steps
 
-    def _step(self, who: str, z: Pytree, new: Pytree, first: Pytree, second: Pytree) -> Pytree:
+    def _step(self, who: str, z: Pytree, new: Moments, first: Array | None, second: Array | None) -> Pytree:
         h = getattr(self.rates, who)
 
         def step(m: Array, s: Array) -> Array:
@@ -115,12 +122,12 @@ class Adam(_Adaptive):
 
         return jax.tree.map(step, new.mean, new.square)
 
-    def _step_at_rest(self, who: str, z: Pytree, v: Pytree, new: Pytree) -> Pytree:
+    def _step_at_rest(self, who: str, z: Pytree, v: Pytree, new: Moments) -> Pytree:
         """The step's derivative where all averages are 0."""
         h = getattr(self.rates, who) / self.eps
         return jax.tree.map(lambda m: h * m, new.mean)
 
-    def _roots(self, own: Pytree) -> Pytree:
+    def _roots(self, own: Moments) -> Pytree:
         first = 1.0 - self.beta2 ** jnp.maximum(own.steps, 1)
         return jax.tree.map(lambda s: jnp.sqrt(s / first) + self.eps, own.square)
 
@@ -151,7 +158,7 @@ class _AtRest:
 class _BiasCorrected:
     """The map long after its start."""
 
-    def _corrections(self, steps: Array) -> tuple[Any, Any]:
+    def _corrections(self, steps: Array) -> tuple[None, None]:
         return None, None
 
 
@@ -167,24 +174,15 @@ class AdamW(Adam):
 
     weight_decay: float = param(1e-4, "pull of each player towards 0", low=0)
 
-    def _step(self, who: str, z: Pytree, new: Pytree, first: Pytree, second: Pytree) -> Pytree:
+    def _step(self, who: str, z: Pytree, new: Moments, first: Array | None, second: Array | None) -> Pytree:
         return self._decayed(who, z, super()._step(who, z, new, first, second))
 
-    def _step_at_rest(self, who: str, z: Pytree, v: Pytree, new: Pytree) -> Pytree:
+    def _step_at_rest(self, who: str, z: Pytree, v: Pytree, new: Moments) -> Pytree:
         return self._decayed(who, z, super()._step_at_rest(who, z, v, new))
 
     def _decayed(self, who: str, z: Pytree, step: Pytree) -> Pytree:
         h = getattr(self.rates, who) * self.weight_decay
         return jax.tree.map(lambda s, a: s - h * a, step, z)
-
-
-class LargestMoments(NamedTuple):
-    """As :class:`Moments`, and the largest averaged square so far."""
-
-    mean: Pytree
-    square: Pytree
-    largest: Pytree
-    steps: Array
 
 
 @register_rule("amsgrad", reference="Reddi, Kale, Kumar 2018 (arXiv 1904.09237), algorithm 2")
@@ -199,24 +197,24 @@ class AMSGrad(Adam):
         inf
     """
 
-    def init_player(self, z: Pytree) -> Pytree:
+    def init_player(self, z: Pytree) -> Moments:
         """All averages 0, no step made."""
-        zero = jax.tree.map(jnp.zeros_like, z)
-        return LargestMoments(zero, zero, zero, jnp.zeros((), jnp.int32))
+        begun = super().init_player(z)
+        return begun._replace(largest=begun.square)
 
-    def _averaged(self, v: Pytree, state: Pytree) -> Pytree:
+    def _averaged(self, v: Pytree, state: Moments) -> Moments:
         new = super()._averaged(v, state)
         second = self._corrections(new.steps)[1]
         largest = jax.tree.map(lambda a, s: jnp.maximum(a, _over(s, second)), state.largest, new.square)
-        return LargestMoments(new.mean, new.square, largest, new.steps)
+        return new._replace(largest=largest)
 
-    def _averaged_at_rest(self, v: Pytree, state: Pytree) -> Pytree:
+    def _averaged_at_rest(self, v: Pytree, state: Moments) -> Moments:
         return self._averaged(v, state)._replace(largest=state.largest)  # squares are of second order
 
-    def _step(self, who: str, z: Pytree, new: Pytree, first: Pytree, second: Pytree) -> Pytree:
+    def _step(self, who: str, z: Pytree, new: Moments, first: Array | None, second: Array | None) -> Pytree:
         return super()._step(who, z, new._replace(square=new.largest), first, None)
 
-    def _roots(self, own: Pytree) -> Pytree:
+    def _roots(self, own: Moments) -> Pytree:
         return jax.tree.map(lambda s: jnp.sqrt(s) + self.eps, own.largest)
 
 
@@ -243,7 +241,7 @@ class RMSProp(_Adaptive):
         """The averaged square 0."""
         return jax.tree.map(jnp.zeros_like, z)
 
-    def update(self, who: str, z: Pytree, v: Pytree, state: Pytree) -> tuple[Any, Any]:
+    def update(self, who: str, z: Pytree, v: Pytree, state: Pytree) -> tuple[Pytree, Pytree]:
         """The velocity over the root of the averaged square."""
         new = self._averaged_at_rest(v, state)
         h = getattr(self.rates, who)
@@ -275,5 +273,5 @@ class RMSProp(_Adaptive):
         return bool(self.linearises)
 
 
-def _over(x: Array, by: ArrayLike) -> Array:
+def _over(x: Array, by: Array | None) -> Array:
     return x if by is None else x / jnp.asarray(by, x.dtype)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from selection import slow_but
@@ -66,6 +68,51 @@ def test_large_families_in_compiled_c_are_the_same(monkeypatch: pytest.MonkeyPat
     np.testing.assert_allclose(found, spectra(family, len(c)).eigenvalues, rtol=0, atol=3e-8)
     assert np.isnan(found[-1]).all()
     assert np.isfinite(found[:-1]).all()
+
+
+class Bent(dg.Variant):
+    """On (phi, theta_1): z' = scale (theta_1, -phi - sin(k theta_1)/k - 2 kink |theta_1| - push)."""
+
+    k: float = 1.0
+    kink: float = 0.0
+    push: float = 0.0
+    scale: float = 1.0
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return self.scale * (jnp.mean(fake) - jnp.mean(real))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        x = x_fake[..., 0]
+        bent = -jnp.cos(self.k * x) / self.k**2 + self.kink * x * jnp.abs(x) + self.push * x
+        return self.scale * (jnp.mean(bent) - jnp.mean(fake))
+
+
+# in closed form, and not; the slow one's path is that of wgan-clip above
+@pytest.mark.parametrize("dim", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_derivative_and_equilibrium_are_told_as_the_single_spectrum_tells_them(dim):
+    members: list[
+        tuple[dict[str, Any], bool]
+    ] = [  # bent within 1e-6; a weak kink; a push that is small by itself, and one beside a large field
+        ({"k": 1e6}, True),
+        ({"kink": 1e-5}, False),
+        ({"push": 5e-10}, False),
+        ({"push": 1e-3, "scale": 1e-8}, False),
+        ({"push": 1e-11, "scale": 1e6}, True),
+    ]
+    each = [Bent(**numbers) for numbers, _ in members]
+    columns = np.array([[v.k, v.kink, v.push, v.scale] for v in each]).T
+    family = dataclasses.replace(Bent(), **dict(zip(("k", "kink", "push", "scale"), columns, strict=True)))
+    found = spectra(family, len(each), dim)
+    assert found.closed == (dim == 1)
+    for v, values, (_, linear) in zip(each, found.eigenvalues, members, strict=True):
+        one = dg.spectrum(v, dim=dim)
+        assert (len(one.eigenvalues) > 0) == linear
+        if linear:
+            np.testing.assert_allclose(np.sort_complex(values), np.sort_complex(one.eigenvalues), rtol=1e-9)
+            # of [[0, 1], [-1, -1]]
+            assert np.min(np.abs(values - v.scale * (-0.5 + 0.75**0.5 * 1j))) < 1e-9 * v.scale
+        else:
+            assert np.isnan(values).all()
 
 
 def test_arrays_of_another_length_are_refused():

@@ -95,6 +95,12 @@ def test_a_batch_is_its_members():
     np.testing.assert_array_equal(nested.values.reshape(6, 4), together.values)
 
 
+def test_no_matrix_has_no_eigenvalues():
+    # of a family of which no member has a derivative
+    found = eigen.eigenvalues(np.zeros((0, 4, 4)))
+    assert found.values.shape == found.errors.shape == (0, 4)
+
+
 def test_balancing_is_a_similarity_by_powers_of_two():
     a = np.random.default_rng(3).normal(size=(5, 4, 4)) * 10.0 ** np.arange(0, 20, 5)[:, None]
     balanced, scale = eigen.balance(a)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def decide(seen: Derivative, alive: np.ndarray, discrete: bool) -> Decision:
         alive: whether the critic has a value at the point, (N,).
         discrete: whether it belongs to a map.
     """
-    bound, residual = RESIDUAL * (seen.size + seen.slope), np.array(seen.residual)
+    bound, residual = residual_bound(seen.size, seen.slope), np.array(seen.residual)
     for i in np.flatnonzero((seen.kind == JUMP) & alive):
         residual[i] = distance_to_hull(seen.near[i][seen.finite[i]])
     bound = np.where(seen.kind == JUMP, _AT_A_JUMP * bound, bound)
@@ -68,6 +68,11 @@ def decide(seen: Derivative, alive: np.ndarray, discrete: bool) -> Decision:
     margin, error = (np.where(linear, x, np.nan) for x in (margin, error))
     values = np.where(linear[:, None], values, np.nan)
     return Decision(status, margin, error, values, matrix, residual, seen.kind, alive)
+
+
+def residual_bound(size: Any, slope: Any) -> Any:
+    """How large |F| may be at an equilibrium, by its size close by and its change over a unit of length."""
+    return RESIDUAL * (size + slope)
 
 
 def heights(values: np.ndarray, discrete: bool) -> np.ndarray:

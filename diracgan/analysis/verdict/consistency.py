@@ -10,6 +10,7 @@ import numpy as np
 
 from ..decision_thresholds import T
 from ..kinds import Kind
+from ..linear.decision import status_of
 from ..linear.status import Status
 from . import enclosing
 from .evidence import Answer, Case, by
@@ -68,7 +69,8 @@ def _against_multipliers(case: Case, answer: Answer) -> str | None:
     if not answer.kind.is_orbit or floquet is None:
         return None
     largest = float(np.max(np.abs(floquet)))
-    return f"a multiplier of the orbit is {largest:.6g}" if largest > 1.0 + T.trivial else None
+    repels = status_of(1.0 - largest, T.multiplier_error) == Status.UNSTABLE.number
+    return f"a multiplier of the orbit is {largest:.6g}" if repels else None
 
 
 def _against_the_linearisation(case: Case, answer: Answer) -> str | None:

@@ -128,13 +128,10 @@ def _named(measured: float, linear: np.ndarray) -> float:
 def _blow_up(case: Case, stretch: Stretch, since: Pytree) -> Answer:
     """Tell exponential growth from a blow-up in finite time by the growth rate |F|/|z| near the end."""
     end = case.motion.flat(stretch.end)
-    start = case.before
-    state = since if since is not None else None
     rows = stretch
-    if state is not None:
-        rows = case.motion.advance(
-            state, start, max(stretch.time - start, T.tiny) * (1 - T.before_the_end), 1
-        )
+    if since is not None:
+        length = max(stretch.time - case.before, T.tiny) * (1 - T.before_the_end)
+        rows = case.motion.advance(since, case.before, length, 1)
     fine = np.all(np.isfinite(rows.zs), axis=1)
     t, zs = rows.t[fine], rows.zs[fine]
     size = case.distances_of(zs)
@@ -145,14 +142,13 @@ def _blow_up(case: Case, stretch: Stretch, since: Pytree) -> Answer:
     large = np.linalg.norm(end) > T.large * (case.looks[0].rms if case.looks else case.r0)
     if stretch.result == MotionResult.STIFF and not large:  # a singularity of the field, not of the state
         return _fallen(case) or Answer(Kind.UNDECIDED, case.limit(end), f"undecided: {stretch.why}")
+    case.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")
     if not np.isfinite(last) or last > T.blow_up * max(typical, T.tiny):
-        case.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")
         return Answer(
             Kind.FINITE_TIME,
             {"blow_up_time": stretch.when},
             f"blows up in finite time, at t = {stretch.when:.6g}",
         )
-    case.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")
     if half < len(zs) - 1:  # a rate of the second half, which the start's transient has left
         grown = math.log(size[-1] / size[half]) / (t[-1] - t[half])
     else:  # it ended at once: |F|/|z| depends on where in a turn, the last window does not

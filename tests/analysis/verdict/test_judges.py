@@ -426,6 +426,7 @@ def test_a_fall_over_decades_has_a_rate_though_a_turn_is_longer_than_a_window():
             "a multiplier of the orbit is 1.3",
         ),
         (Kind.LIMIT_CYCLE, {"radius_phi": 1.0, "floquet": [1.0, 0.3]}, "unstable", None),
+        (Kind.LIMIT_CYCLE, {"radius_phi": 1.0, "floquet": [1.005, 0.3]}, "unstable", None),  # as good as 1
     ],
 )
 def test_a_verdict_that_contradicts_itself_is_undecided(kind, numbers, status, says):

@@ -71,9 +71,8 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     now, before = case.looks[-1], case.looks[-2] if len(case.looks) > 1 else case.looks[-1]
     z = rest.flat[: 2 * case.system.dim]
     discrete = case.motion.discrete
-    blur = (
-        T.rest_rounding * T.eps * float(np.linalg.norm(z))
-    )  # nearer than this, floats do not tell states apart
+    # nearer than this, floats do not tell states apart
+    blur = T.rest_rounding * T.eps * float(np.linalg.norm(z))
     at_origin = np.linalg.norm(z - case.origin) <= max(T.same_point * case.looks[0].rms, blur)
     seen = steepening(case, case.origin if at_origin else z)
     in_time = None if seen is None else termination.by_a_root(case, z, seen)
@@ -99,9 +98,8 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     if not agrees and at_origin and case.linear.status == Status.NO_DERIVATIVE:
         if seen is not None and seen.never_ends:
             return None  # beside a point without a slope no eigenvalue is that of the end
-        if (
-            measured is not None
-        ):  # on a kink the side taken is one of several: along a slide none need be the motion's
+        if measured is not None:
+            # on a kink the side taken is one of several: along a slide none need be the motion's
             return _along_a_kink(case, z, measured)
     if not agrees:
         # nothing arrives at a rate that had no time for it: that motion only passes by, as along a line of equilibria
@@ -111,22 +109,22 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
         k = int(np.argmin(choices))
     rate, frequency = float(rates[k]), float(turning[k])
     told = f"its eigenvalue gives the rate {rate:.6g}" + (f", measured {measured:.6g}" if agrees else "")
-    if (
-        measured is not None and 0 < measured < T.outruns * rate
-    ):  # a slope without bound, beside which none is known
-        told, rate, frequency = (
-            f"no eigenvalue explains so slow an approach: measured {measured:.6g}",
-            measured,
-            0.0,
-        )
+    if measured is not None and 0 < measured < T.outruns * rate:
+        # a slope without bound, beside which none is known
+        rate, frequency = measured, 0.0
+        told = f"no eigenvalue explains so slow an approach: measured {measured:.6g}"
     case.note(f"Newton: rest point {case.vector(z)}; {told}")
+    return _approaches(case, z, case.other(z, rest) if not at_origin else None, rate, frequency)
+
+
+def _approaches(case: Case, z: np.ndarray, other: str | None, rate: float, frequency: float) -> Answer:
+    """The verdict on an exponential approach to z: the equilibrium, or ``other``, in words."""
     numbers, per = exponential(rate, frequency), f"exp(-{rate:.5g} {case.clock})"
-    if at_origin:
+    if other is None:
         how = f"spirals in at angular frequency {frequency:.5g}" if frequency > 0 else "goes in directly"
         answer = case.to_equilibrium(Kind.CONVERGES_EXPONENTIALLY, numbers, f" like {per}; it {how}")
         return answer._replace(numbers=numbers | case.limit(z))
-    text = f"converges like {per} to {case.other(z, rest)}"
-    return Answer(Kind.CONVERGES_ELSEWHERE, numbers | case.limit(z), text)
+    return Answer(Kind.CONVERGES_ELSEWHERE, numbers | case.limit(z), f"converges like {per} to {other}")
 
 
 def _modes(case: Case, found: eigen.Eigenvalues) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
