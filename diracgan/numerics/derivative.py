@@ -174,18 +174,18 @@ def judge(seen: Probe, xp: ModuleType) -> Derivative:
     )
 
 
-def falls(xp: ModuleType, coarse: Any, fine: Any, floor: Any) -> Any:
+def falls(xp: ModuleType, coarse: Array, fine: Array, floor: Array) -> Array:
     """Whether the mismatch falls from the middle to the finest scale, or is what rounding leaves."""
     return fine <= xp.maximum(FALLS * coarse, floor)
 
 
-def falls_slowly(xp: ModuleType, coarsest: Any, coarse: Any, fine: Any) -> Any:
+def falls_slowly(xp: ModuleType, coarsest: Array, coarse: Array, fine: Array) -> Array:
     """Whether it falls, however slowly, by one power of the scale, as of |x|^1.2: that of a kink comes to stay."""
     even = coarsest * fine  # the middle one's square, of a power
     return (fine <= FALLS_SLOWLY * coarse) & (xp.abs(coarse**2 - even) <= ALIKE * even)
 
 
-def rounding_floor(value: Any, slope: Any) -> Any:
+def rounding_floor(value: Array, slope: Array) -> Array:
     """What rounding leaves of a mismatch at the finest scale, of terms as large as F there and |J| max(1, |z|)."""
     return ROUNDING * (value + slope + np.finfo(float).tiny) / SCALES[2]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from jax import Array
 
 from ...numerics import eigen
 from ...numerics.convex_hull import distance_to_hull
@@ -70,7 +71,7 @@ def decide(seen: Derivative, alive: np.ndarray, discrete: bool) -> Decision:
     return Decision(status, margin, error, values, matrix, residual, seen.kind, alive)
 
 
-def residual_bound(size: Any, slope: Any) -> Any:
+def residual_bound(size: Array, slope: Array | float) -> Array:
     """How large |F| may be at an equilibrium, by its size close by and its change over a unit of length."""
     return RESIDUAL * (size + slope)
 
