@@ -10,7 +10,7 @@ import numpy as np
 from ..measure.forecast import ForecastStatus
 from .forecast_records import CriticalRecord, ForecastRecord, SpreadRow
 from .forecast_runs import NOW
-from .statistics import auc, interval
+from .statistics import auc, auc_interval, interval
 
 Guess = Literal["forecast", "constant", "root", "shuffled", "persistence"]
 GUESSES: tuple[Guess, ...] = ("forecast", "constant", "root", "shuffled", "persistence")
@@ -182,7 +182,7 @@ def orders(records: Sequence[ForecastRecord], how: dict[str, Any]) -> dict[str, 
 
 def blow_ups(records: Sequence[ForecastRecord], how: dict[str, Any]) -> dict[str, Any]:
     """Growth of the leading turning multiplier against what blew up, among the settings of the ladder."""
-    growth, rate, blown, unstable = [], [], [], []
+    growth, rate, blown, unstable, origin = [], [], [], [], []
     for mine in _checkpoints(records):
         start = next(r for r in mine if r["setting"] == NOW)
         for r in (r for r in mine if r["setting"] in how["ladder"]):
@@ -190,16 +190,19 @@ def blow_ups(records: Sequence[ForecastRecord], how: dict[str, Any]) -> dict[str
             rate.append(r["lr_over_batch"])
             blown.append(_blew_up(r, start, how))
             unstable.append(r["status"] == ForecastStatus.UNSTABLE)
+            origin.append(_checkpoint(r))
     shuffled = list(np.random.default_rng(0).permutation(growth))
     often = [b == (2 * sum(blown) > len(blown)) for b in blown]
     count = how["permutations"]
     return {
         "blown": sum(blown),
         "of": len(blown),
-        "forecast": auc(growth, blown, count),
-        "root": auc(rate, blown, count),
+        "forecast": auc(growth, blown, count) | auc_interval(growth, blown, origin),
+        "root": auc(rate, blown, count) | auc_interval(rate, blown, origin),
         "shuffled": auc(shuffled, blown, count),
         "called": interval(u == b for u, b in zip(unstable, blown, strict=True)),
+        "found": interval(u for u, b in zip(unstable, blown, strict=True) if b),
+        "false_alarms": interval(u for u, b in zip(unstable, blown, strict=True) if not b),
         "constant": interval(often),
     }
 

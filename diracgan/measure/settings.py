@@ -13,6 +13,8 @@ from ..rules import Rule
 from ..variants import Variant, with_values
 from ..variants.penalties import modifiers
 
+# the largest minibatch, or so many times the run's own: 512 are drawn, for minutes, of ever less noise
+_MOST_BATCH, _MOST_TIMES = 4096, 4
 _KEPT = ("lazy", "note")  # what an optimiser remembers, or what it is called, hangs on these
 
 
@@ -71,7 +73,7 @@ def changed(now: Setting, given: Mapping[str, Any] | str) -> Setting:
     moves: dict[str, Any] = {}
     for name, value in wanted.items():
         if name == "batch" and now.batch:
-            size = integer("batch", value, low=1)
+            size = integer("batch", value, low=1, high=max(_MOST_BATCH, _MOST_TIMES * now.batch))
             now = now._replace(batch=size, other_gradients=now.other_gradients or size != now.batch)
         elif name == "ema" and now.batch:
             now = now._replace(ema=number("ema", value, low=0.0, high=1.0, open_high=True))

@@ -25,7 +25,8 @@ def forecasts(d: Mapping[str, Any]) -> str:
     said = [
         f"Of {sum(d['statuses'].values())} forecasts: {statuses}. Spreads are scored where the forecast says that it "
         "stands (spreads). Constant: the median of other checkpoints' runs; sqrt(lr/batch): the same times that; "
-        "shuffled: the forecast from another checkpoint; bounds are exact, two-sided, 95 %.",
+        "shuffled: the forecast from another checkpoint; bounds are exact, two-sided, 95 %, of an AUC by a bootstrap over "
+        "checkpoints.",
         _spreads(d["spread"]),
         _inside(d["spread"]),
         _table(("what", "forecast", "sqrt(lr/batch)", "constant", "shuffled"), _told(d)),
@@ -65,12 +66,14 @@ def _told(d: Mapping[str, Any]) -> list[tuple[str, ...]]:
     rows.append(
         (
             f"blow-ups ({blown['blown']} of {blown['of']}): AUC",
-            *(rounded(blown[n]["auc"]) for n in ("forecast", "root")),
+            *(_area(blown[n]) for n in ("forecast", "root")),
             "0.5",
             rounded(blown["shuffled"]["auc"]),
         )
     )
-    rows.append(("blow-ups called", _share(blown["called"]), "", _share(blown["constant"]), ""))
+    rows.append(("called unstable or not, right", _share(blown["called"]), "", _share(blown["constant"]), ""))
+    rows.append(("blow-ups called unstable", _share(blown["found"]), "", "", ""))
+    rows.append(("others called unstable", _share(blown["false_alarms"]), "", "", ""))
     named = (("mean_frequency", "mean frequencies"), ("peak", "spectral peaks"))
     scored = [(f"{words} within 10 %", d["frequency"][name]) for name, words in named]
     scored += [(f"critical {name} within 25 %", f) for name, f in d["critical"].items()]
@@ -89,6 +92,12 @@ def _error(e: Mapping[str, Any]) -> str:
         return "-"
     ninety = "no bound" if e["ninety"] is None else f"{100 * e['ninety']:.0f} %"
     return f"{100 * e['median']:.0f} %, {ninety}"
+
+
+def _area(found: Mapping[str, Any]) -> str:
+    if found["low"] is None:
+        return rounded(found["auc"])
+    return f"{rounded(found['auc'])} ({found['low']:.2f} to {found['high']:.2f})"
 
 
 def _share(t: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ from diracgan.comparison import (
 from diracgan.comparison.claims import _toy, claim_a, claim_b, claim_c, claim_d
 from diracgan.comparison.gate import _control, control_results, gated
 from diracgan.comparison.parts import Parts, code_of
-from diracgan.comparison.statistics import auc, lower_bound, rank_correlation, spread, tally
+from diracgan.comparison.statistics import auc, auc_interval, lower_bound, rank_correlation, spread, tally
 from diracgan.dirac import game
 from diracgan.dynamics import run
 from diracgan.errors import InputError
@@ -193,6 +193,17 @@ def test_bounds_are_exact():
     bound = lower_bound(17, 20)
     assert binom.sf(16, 20, bound) == pytest.approx(0.05, rel=1e-9)
     assert tally([True, False])["lower_bound"] < 0.5
+
+
+def test_bounds_of_an_auc_draw_whole_clusters():
+    score, outcome = [0.1, 0.9, 0.2, 0.8], [False, True, True, False]  # one cluster in order, one reversed
+    apart = auc_interval(score, outcome, ["a", "a", "b", "b"])
+    assert apart == {"low": 0.0, "high": 1.0}
+    assert auc_interval([0.1, 0.9] * 8, [False, True] * 8, range(16)) == {"low": 1.0, "high": 1.0}
+    many = auc_interval(score * 50, outcome * 50, [k // 2 for k in range(200)])
+    whole = auc(score * 50, outcome * 50, 10)["auc"]
+    assert whole == 0.75 and 0.6 < many["low"] < whole < many["high"] < 0.9
+    assert auc_interval([1.0], [True], ["a"]) == {"low": None, "high": None}
 
 
 def test_auc_is_the_share_of_ordered_pairs():

@@ -36,6 +36,7 @@ _SAME_POWER = 0.1  # p of n^p after the one and the other
 _ARRIVED = 0.05
 _SETTLED = 0.05  # change of the root mean square of phi from one window of an iterated run to the next
 _ROTATIONS = 5.0  # fewer in a window tell a cycle from nothing
+_BESIDE = 1e-6  # of phi: starts so close end alike where the size is the map's, and not the start's
 _AT_REST = 1e-6  # of a step
 
 
@@ -102,6 +103,7 @@ class _Destination:
     arrival: float | None = None
     growth: float | None = None
     unbounded: bool = False
+    beside: float | None = None  # the amplitude from a start right beside
 
 
 def averaged(
@@ -257,6 +259,11 @@ def _computed(variant: Variant, rule: Rule, datum: np.ndarray, start: Players) -
         forgets or end.kind is Outcome.GROWING
     ):  # who goes outwards meets all for the first time
         end = _iterated(variant, rule, datum, start, system.sizes)
+        if end.kind is Outcome.ORBIT:
+            near = start._replace(phi=start.phi + _BESIDE)
+            end = dataclasses.replace(
+                end, beside=_iterated(variant, rule, datum, near, system.sizes).amplitude
+            )
     every = rule.period
     return AveragedFlow(
         kind=end.kind,
@@ -439,7 +446,8 @@ def _text(end: _Destination, every: int, radii: np.ndarray) -> str:
         after = "" if end.arrival is None else f", reached after some {every * end.arrival:.2g}"
         return f"ends on a cycle of {size}{period}{after}"
     if end.kind is Outcome.ORBIT:
-        return f"ends within |phi| = {end.amplitude:.4g}, |theta - x0| = {end.amplitude_theta:.4g}{period}"
+        size = f"|phi| = {end.amplitude:.4g}, |theta - x0| = {end.amplitude_theta:.4g}"
+        return f"ends within {size}{period}{_hangs(end)}"
     if end.kind is Outcome.GROWING and end.iterated:
         return f"grows like n^{end.growth:.2g} over the {every * end.iterated:,} iterations that were made"
     if end.kind is Outcome.GROWING:
@@ -454,6 +462,14 @@ def _text(end: _Destination, every: int, radii: np.ndarray) -> str:
     if not end.finite:
         return f"undecided: the players are not finite within {every * end.iterated:,} iterations"
     return f"undecided: after {every * end.iterated:,} iterations the amplitude has not settled"
+
+
+def _hangs(end: _Destination) -> str:
+    """That the size of a chatter hangs on the last digits of its start, where it does: chaos, or an edge of basins."""
+    here, there = end.amplitude or 0.0, end.beside
+    if there is None or abs(here - there) <= _SETTLED * max(here, there):
+        return ""
+    return f", a size that hangs on the start's last digits: {_BESIDE:g} beside it |phi| = {there:.4g}"
 
 
 def _source(end: _Destination, radii: np.ndarray, memory: float, every: int) -> str:

@@ -19,7 +19,7 @@ from ...variants import Variant
 from ..linear.parameter_handle import ParameterHandle, parameter_handle, set_all
 from ..linear.settings import AskedAbout, LinearSettings, settings
 from ..linear.status import Status
-from ..slow_flow.averaged import beyond_rest
+from ..slow_flow.averaged import averaged, beyond_rest
 from .critical import scanned
 from .rate_search import FastestDecay, FastestDecaySearch
 from .search_tolerances import S
@@ -94,7 +94,8 @@ def tune(
         A :class:`Tuned`. Deterministic.
 
     Raises:
-        InputError: for arguments that are not allowed.
+        InputError: for arguments that are not allowed, or an adaptive rule (Adam), which divides by the size of its
+            gradients: :func:`diracgan.averaged` says what it ends on.
 
     References:
         Storn & Price 1997 (differential evolution); Burke, Lewis & Overton 2001 (optima of spectral abscissae are
@@ -108,6 +109,7 @@ def tune(
     """
     around = settings(variant, rule, dim, x0, at, rate_d, rate_g)
     ranges = _ranges(around, over)
+    _follows_gradients(around)
     whole = {k: r for k, r in ranges.items() if k.is_integer}
     real = {k: r for k, r in ranges.items() if not k.is_integer}
     found: list[FastestDecay] = []
@@ -121,6 +123,21 @@ def tune(
         )
     best = max(found, key=lambda b: b.rate if not math.isnan(b.rate) else -math.inf)
     return _record(around, ranges, best, count)
+
+
+def _follows_gradients(around: LinearSettings) -> None:
+    """InputError for a rule that divides by the size of its gradients: it does not end at rest, whatever the rate there."""
+    rule = around.rule
+    if rule is None or not rule.is_adaptive:
+        return
+    try:
+        flow = averaged(around.variant, rule)
+    except InputError:  # eps dominates, so that linear theory holds from there
+        return
+    raise InputError(
+        f"{rule.label} has no fastest rate: from (0.1, 0.2) in d = 1 it {flow.text}; allowed: rules whose steps follow "
+        "the gradient; for a cycle of a given size ask diracgan critical NAME --amplitude SIZE, or dg.averaged"
+    )
 
 
 def _ranges(
