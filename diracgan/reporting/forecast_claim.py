@@ -25,8 +25,8 @@ def forecasts(d: Mapping[str, Any]) -> str:
     said = [
         f"Of {sum(d['statuses'].values())} forecasts: {statuses}. Spreads are scored where the forecast says that it "
         "stands (spreads). Constant: the median of other checkpoints' runs; sqrt(lr/batch): the same times that; "
-        "shuffled: the forecast from another checkpoint; bounds are exact, two-sided, 95 %, of an AUC by a bootstrap over "
-        "checkpoints.",
+        "shuffled: the forecast from another checkpoint; bounds are exact, two-sided, 95 %, of an AUC by a bootstrap "
+        "over checkpoints.",
         _spreads(d["spread"]),
         _inside(d["spread"]),
         _table(("what", "forecast", "sqrt(lr/batch)", "constant", "shuffled"), _told(d)),

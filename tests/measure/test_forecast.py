@@ -342,6 +342,9 @@ def test_the_order_of_settings_does_not_matter():
         changed(now, "lr_d=1e-3,ratio=2")
     with pytest.raises(InputError, match="add alternating=true"):
         changed(now, "n_critic=2")
+    with pytest.raises(dg.InputError, match="batch = 99999 is too large; allowed: integers from 1 to 4096"):
+        changed(now, "batch=99999")
+    assert changed(now._replace(batch=2000), "batch=8000").batch == 8000  # four times its own
 
 
 @pytest.fixture(scope="module")
@@ -358,7 +361,7 @@ BAD = [
     (["--try", "lr=nan"], ["lr = nan", "not finite"]),
     (["--try", "lr=-1"], ["lr = -1", "> 0"]),
     (["--try", "beta1=1"], ["beta1 = 1", "[0, 1)"]),
-    (["--try", "batch=0"], ["batch = 0", ">= 1"]),
+    (["--try", "batch=0"], ["batch = 0", "from 1 to 4096"]),
     (["--try", "ema=2"], ["ema = 2"]),
     (["--try", "r1=-1"], ["r1 = -1"]),
     (["--try", "lr"], ["'lr'", "name=value"]),

@@ -126,7 +126,7 @@ def tune(
 
 
 def _follows_gradients(around: LinearSettings) -> None:
-    """InputError for a rule that divides by the size of its gradients: it does not end at rest, whatever the rate there."""
+    """InputError for a rule that divides by the size of its gradients: it does not end at rest."""
     rule = around.rule
     if rule is None or not rule.is_adaptive:
         return

@@ -257,6 +257,17 @@ def test_a_start_just_inside_an_unstable_cycle_is_led_inwards():
 
 
 @pytest.mark.slow  # fast: cli/test_averaged.py, critical finds a cycle of a wanted size
+def test_a_chatter_whose_size_hangs_on_its_start_says_so():
+    variant, starts = dg.variant("ns").with_(r1=1.0), (0.1, 0.1 + 1e-6)
+    chaotic, steady = (f"adam:lr=0.001,beta1=0.9,beta2={b}" for b in (0.999, 0.99))
+    here, there = (dg.averaged(variant, chaotic, phi0=[p], theta0=[0.2]) for p in starts)
+    assert abs(here.amplitude / there.amplitude - 1) > 0.05
+    assert here.text.endswith(
+        f"hangs on the start's last digits: 1e-06 beside it |phi| = {there.amplitude:.4g}"
+    )
+    assert "hangs" not in dg.averaged(variant, steady).text
+
+
 def test_the_number_that_gives_a_wanted_size():
     # A = 4 lr sqrt(tau2 (tau1 + 1/2)) at tau2 = 1e4: tau1 = 1 gives 4.8990
     rule = adam(beta1=0.9, beta2=0.9999)

@@ -120,3 +120,11 @@ def test_an_adaptive_rule_is_told_what_linear_theory_leaves_out():
     found, flow = dg.critical(variant, "r1", rule=rule, dim=1).text, dg.averaged(variant, rule)
     assert "while velocities stay below 1e-08" in found and flow.text in found
     assert "averaged flow" not in dg.critical(variant, "r1", rule=dg.rule("simultaneous"), dim=1).text
+
+
+def test_a_rule_that_does_not_end_at_rest_is_refused():
+    variant, rule = dg.variant("ns").with_(r1=0.1), dg.rule("adam", lr=0.001)
+    flow = dg.averaged(variant, rule)
+    with pytest.raises(dg.InputError, match=r"no fastest rate.*--amplitude SIZE, or dg\.averaged") as refused:
+        dg.tune(variant, "beta1", rule=rule)
+    assert flow.text in str(refused.value)
