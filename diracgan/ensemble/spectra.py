@@ -86,7 +86,8 @@ def spectra(variant: Variant, count: int, dim: int = 2) -> Spectra:
             _program, jax.tree.structure(system), small, 1 if dim == 1 else max(2, small)
         )
         found = _everywhere(program(derivative.SCALES[-1:]), closed, count, leaves)
-        if np.isnan(np.sum(found[0].real)):  # the finest scale alone shows most families to be linear there
+        row = found[0].view(float)
+        if np.isnan(row @ row):  # the finest scale alone shows most families to be linear there
             found = _everywhere(program(derivative.SCALES), closed, count, leaves)
     if closed:
         values = found.T
