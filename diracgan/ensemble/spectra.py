@@ -85,10 +85,9 @@ def spectra(variant: Variant, count: int, dim: int = 2) -> Spectra:
         program = functools.partial(
             _program, jax.tree.structure(system), small, 1 if dim == 1 else max(2, small)
         )
-        found = _everywhere(program(derivative.SCALES[-1:]), closed, count, leaves)
-        row = found[0].view(float)
-        if np.isnan(row @ row):  # the finest scale alone shows most families to be linear there
-            found = _everywhere(program(derivative.SCALES), closed, count, leaves)
+        found, doubted = _everywhere(program(derivative.SCALES[-1:]), closed, count, leaves)
+        if doubted:  # the finest scale alone shows most families to be linear there
+            found, _ = _everywhere(program(derivative.SCALES), closed, count, leaves)
     if closed:
         values = found.T
     else:
@@ -137,8 +136,8 @@ def _pair(look: Program | VmappedFunction, leaves: int) -> Program:
 
 def _in_registers(
     look: Program | VmappedFunction, count: int, leaves: list[Any], devices: Devices
-) -> np.ndarray | None:
-    """The two eigenvalues of closed blocks, (2, N), by compiled C; None where there is none."""
+) -> tuple[np.ndarray, bool] | None:
+    """The two eigenvalues of closed blocks, (2, N), by compiled C, and whether any is NaN; None where there is none."""
     if devices.platform != "cpu" or count < _WORTH or not isinstance(look, Program):
         return None
     pair, varies = _pair(look, len(leaves)), tuple(x.ndim > 0 for x in leaves)
@@ -149,16 +148,22 @@ def _in_registers(
     out, whole = np.empty((2, count), complex), count - count % group
     each = group * -(-whole // (group * devices.workers))
 
-    def work(start: int) -> None:
+    def work(start: int) -> bool:
         end = min(start + each, whole)
         run.fill([x[start:end] if x.ndim else x for x in leaves], list(out[:, start:end]))
+        return _has_nan(out[0, start:end])
 
-    over(devices, work, list(range(0, whole, each)), lambda start: None, (run, count))
+    doubted = any(over(devices, work, list(range(0, whole, each)), lambda start: None, (run, count)))
     if whole < count:  # what fills no vector: the last group once more
         last, end = np.empty((2, group), complex), [x[-group:] if x.ndim else x for x in leaves]
         run.fill(end, list(last))
         out[:, whole:] = last[:, whole - count :]
-    return out
+    return out, doubted or _has_nan(out[0, whole:])
+
+
+def _has_nan(row: np.ndarray) -> bool:
+    """Whether any number of a row is NaN, by their sum: no array of answers is made."""
+    return bool(np.isnan(np.sum(np.real(row))))
 
 
 def _put(pairs: Any, rows: Sequence[np.ndarray]) -> None:
@@ -167,8 +172,10 @@ def _put(pairs: Any, rows: Sequence[np.ndarray]) -> None:
     np.negative(rows[2], out=pairs.imag[1])
 
 
-def _everywhere(look: Program | VmappedFunction, closed: bool, count: int, leaves: list[Any]) -> np.ndarray:
-    """The two eigenvalues of closed blocks, (2, N), or the Jacobian's entries; NaN where none is believed."""
+def _everywhere(
+    look: Program | VmappedFunction, closed: bool, count: int, leaves: list[Any]
+) -> tuple[np.ndarray, bool]:
+    """The two eigenvalues of closed blocks, (2, N), or the Jacobian's entries, and whether one is NaN: not believed."""
     devices = choose(None)
     if closed and (found := _in_registers(look, count, leaves, devices)) is not None:
         return found
@@ -198,7 +205,7 @@ def _everywhere(look: Program | VmappedFunction, closed: bool, count: int, leave
         lambda share: run(look, closed, across(devices.platform), [*share[1:], like]),
         (run, look, closed, like.shape),
     )
-    return out
+    return out, _has_nan(out[0])
 
 
 def _look_at(
@@ -227,9 +234,11 @@ def _is_sound(centre: Array, around: list[list[Array]], slope: Array) -> Array:
     values = [jnp.concatenate(both) for both in around]
     scales = derivative.SCALES[-len(values) :]
     *farther, near = [_size(f - resting - e * linear) / e for e, f in zip(scales, values, strict=True)]
-    floor = derivative.rounding_floor(_size(values[-1]), _size(linear))
-    if not farther:
-        return (near <= floor) & (_size(resting) <= residual_bound(_size(values[-1]), 0.0))
+    steepness = 2 * _size(slope)  # of both
+    if not farther:  # the field is as large as its linear part where this holds
+        bound = residual_bound(scales[-1] * steepness, 0.0)
+        return (near <= derivative.rounding_floor(0.0, steepness)) & (_size(resting) <= bound)
+    floor = derivative.rounding_floor(_size(values[-1]), steepness)
     coarsest, coarse = farther
     smooth = derivative.falls(jnp, coarse, near, floor)
     smooth |= derivative.falls_slowly(jnp, coarsest, coarse, near)

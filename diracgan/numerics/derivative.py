@@ -185,7 +185,7 @@ def falls_slowly(xp: ModuleType, coarsest: Array, coarse: Array, fine: Array) ->
     return (fine <= FALLS_SLOWLY * coarse) & (xp.abs(coarse**2 - even) <= ALIKE * even)
 
 
-def rounding_floor(value: Array, slope: Array) -> Array:
+def rounding_floor(value: Array | float, slope: Array) -> Array:
     """What rounding leaves of a mismatch at the finest scale, of terms as large as F there and |J| max(1, |z|)."""
     return ROUNDING * (value + slope + np.finfo(float).tiny) / SCALES[2]
 
