@@ -211,7 +211,7 @@ def test_an_unreachable_end_is_given_up_in_time(solver, chunk, monkeypatch):
         ({"rtol": -1e-3}, "rtol"),
         ({"rate_d": 0.0}, "rate_d"),
         ({"ema_tau": -1.0}, "ema_tau"),
-        ({"phi0": [1.0, 2.0], "theta0": [1.0]}, "agree"),
+        ({"phi0": [1.0, 2.0], "theta0": [1.0]}, "equally many"),
         ({"phi0": [1.0, np.inf], "theta0": [1.0, 1.0]}, "phi0"),
         ({"phi0": [], "theta0": []}, "phi0"),
         ({"dim": 0}, "dim"),

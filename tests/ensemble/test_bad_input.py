@@ -17,7 +17,7 @@ GOOD = np.ones((3, 2))
     ("arguments", "said"),
     [
         (dict(phi0=np.ones((3, 2, 2))), "phi0 has shape (3, 2, 2)"),
-        (dict(phi0=np.ones((4, 2))), "must agree"),
+        (dict(phi0=np.ones((4, 2))), "allowed: equal shapes"),
         (dict(phi0=np.zeros((0, 2)), theta0=np.zeros((0, 2))), "N, d >= 1"),
         (dict(phi0="ab"), "not an array of numbers"),
         (dict(phi0=1j * np.ones((3, 2))), "not an array of numbers"),
