@@ -265,7 +265,7 @@ class Thresholds:
     ways_of_scales: int = 4  # along which it is looked at
     # ---------------------------------------------------------------- cross-examination
     # of the modulus of a multiplier that an answer names: an orbit's own direction's, which is 1, is met to this
-    multiplier_error: float = 1e-2
+    named_multiplier: float = 1e-2
     # times the motion, the datum and where the field is bent last: how far out growth is asked whether it lasts
     far: float = 1e3
     unbounded: float = 1e100  # of a state: beyond every bounded set that floats could tell
