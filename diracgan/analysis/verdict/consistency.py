@@ -93,13 +93,17 @@ def _against_its_drift(case: Case, answer: Answer) -> str | None:
 
 
 def _against_what_lies_beyond(case: Case, answer: Answer) -> str | None:
-    """A growth lasts only if starts further out grow as well: else something bounded lies between."""
+    """A growth lasts only if starts further out grow as well: else something bounded lies between.
+
+    Where turns are too long for that, a law of growth that has held far beyond where the field is bent last is enough.
+    """
     if answer.kind != Kind.DIVERGES or not case.looks or case.nested:
         return None
     here = case.looks[-1].rms
     if not np.isfinite(here) or np.max(np.abs(case.looks[-1].stretch.zs)) > T.unbounded or case.ended:
         return None
-    target = T.far * max(case.scales.outer, here, float(np.max(np.abs(case.origin))))
+    bent = max(case.scales.outer, float(np.max(np.abs(case.origin))))
+    target = T.far * max(bent, here)
     for factor in np.geomspace(1.0, target / here, 1 + int(np.ceil(np.log10(target / here)))):
         seen = enclosing.drift(case, float(factor))
         if seen.sign < 0 and factor <= 1.0:
@@ -107,6 +111,8 @@ def _against_what_lies_beyond(case: Case, answer: Answer) -> str | None:
         if seen.sign < 0:
             return f"a start {factor:.3g} times as far comes back, so something bounded lies between"
         if np.isinf(seen.error):
+            if here > T.well_beyond * bent:
+                return None
             return f"a start {factor:.3g} times as far takes too long to be followed"
         if not np.isfinite(seen.rate):
             return None

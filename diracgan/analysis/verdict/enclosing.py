@@ -121,25 +121,25 @@ def larger(case: Case, now: Look) -> Answer | None:
 
 
 def _at_every_size(case: Case, factor: float, answer: Answer) -> Answer | None:
-    """The answer of a start ``factor`` times larger, if one half as large says the same at half the size.
+    """The answer of a start ``factor`` times larger, if one twice as large says the same at twice the size.
 
     So near to a marginal equilibrium the terms of lowest degree decide, and they say the same at every size, only the
     later the smaller it is.
     """
     if answer.kind not in (Kind.LIMIT_CIRCLE, Kind.CONVERGES_SUBLINEARLY):
         return None
-    half = case.scaled(factor / 2)
-    other = case.decide(half)
-    case.spent += half.spent
+    twice = case.scaled(2 * factor)  # half as large would take far longer to show its end
+    other = case.decide(twice)
+    case.spent += twice.spent
     sizes = {"radius_phi": 2.0, "radius_theta": 2.0, "exponent": 1.0, "constant": 1.0}
     told = {name: scale for name, scale in sizes.items() if name in answer.numbers}
     if other.kind != answer.kind or any(
-        abs(scale * other.numbers[name] - answer.numbers[name]) > T.same_at_sizes * answer.numbers[name]
+        abs(scale * answer.numbers[name] - other.numbers[name]) > T.same_at_sizes * other.numbers[name]
         for name, scale in told.items()
     ):
         return None
     case.note(
-        f"too small to move visibly: judged by the starts {factor:.3g} and {factor / 2:.3g} times larger, which do the "
+        f"too small to move visibly: judged by the starts {factor:.3g} and {2 * factor:.3g} times larger, which do the "
         f"same, each at its size: {answer.text}"
     )
     if answer.kind == Kind.CONVERGES_SUBLINEARLY:

@@ -55,5 +55,8 @@ def _bent(motion: DynamicalSystem, origin: np.ndarray, way: np.ndarray, radii: n
 
 
 def _sizes(motion: DynamicalSystem, zs: np.ndarray) -> np.ndarray:
-    """Of the players' change at places, (P, 2d), from a fresh memory."""
-    return np.linalg.norm(motion.at_many(motion.begun(zs))[:, : zs.shape[1]], axis=1)
+    """Of the players' change at places, (P, 2d), from a fresh memory; NaN where an iteration's is lost in rounding."""
+    sizes = np.linalg.norm(motion.at_many(motion.begun(zs))[:, : zs.shape[1]], axis=1)
+    if motion.discrete:
+        sizes[sizes < T.told_apart * T.eps * np.linalg.norm(zs, axis=1)] = np.nan
+    return sizes

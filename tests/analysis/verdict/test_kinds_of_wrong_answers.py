@@ -78,6 +78,15 @@ def test_a_tiny_start_of_a_marginal_game_obeys_the_normal_form():
 # ---------------------------------------------------------------- never past what was seen
 
 
+@pytest.mark.slow  # fast, the lowest degree decides: the test before
+def test_a_tiny_start_in_space_falls_by_the_law_of_the_lowest_degree():
+    # on a line, r' = -12 <cos^6> r^5 = -15/4 r^5 of the penalty 2 |phi|^6: r^-4 = 15 t
+    start = np.array([1.9, 0.9, 0.06, -1.8, -1.6]) * 1e-6
+    v = dg.verdict(dg.variant("wgan-div"), start, start / 7)
+    assert v.kind == "converges-sublinearly" and v.numbers["exponent"] == pytest.approx(0.25, rel=0.01)
+    assert v.numbers["constant"] == pytest.approx(15**-0.25, rel=1e-3)
+
+
 def test_growth_from_a_tiny_start_ends_on_the_cycle_that_lies_beyond():
     # the cycle of tests/analysis/verdict/test_verdict.py: theta* = 2 lam c coth(lam T/4), T = 2 pi/sqrt(1 - lam^2)
     v = dg.verdict(parse("wgan-gp:c=1"), [1e-9], [1e-9], edge=False)

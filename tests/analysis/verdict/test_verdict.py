@@ -80,6 +80,16 @@ def test_normalised_wgan_leaves_linearly_in_one_dimension_and_is_neutral_in_two(
     assert w.kind == "neutral-orbit" and w.numbers["radius_phi"] == pytest.approx(np.sqrt(0.05), rel=1e-6)
 
 
+@pytest.mark.parametrize("rule", slow_but(["simultaneous", "alternating"], "alternating"))
+def test_steps_of_the_normalised_wgan_leave_by_a_law(rule):
+    # d = 1: theta_n = theta_0 + h n. d = 2: steps of phi are orthogonal to it, and both radii grow by h^2 a step
+    h = 0.1
+    v = judge("wgan", [0.1, 0.2], [0.2, 0.1], rule=dg.rule(rule, lr=h), effort=0.1)
+    assert v.kind == "diverges" and v.numbers["exponent"] == pytest.approx(-0.5, abs=0.01)
+    assert v.numbers["constant"] == pytest.approx(np.sqrt(2) * h, rel=1e-3)
+    assert judge("wgan", [0.1], [0.2], rule=dg.rule(rule, lr=h), effort=0.1).kind == "diverges"
+
+
 @pytest.mark.parametrize(
     ("lam", "rate"), slow_but([(0.5, 0.5), (1.0, 1.0), (1.5, 1.5 - np.sqrt(1.25))], (1.0, 1.0))
 )
