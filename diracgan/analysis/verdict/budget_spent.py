@@ -69,7 +69,7 @@ def _grows(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
     if cycle is not None:
         return cycle
     if amplitudes[-1] > T.grown_at_last * amplitudes[0]:
-        law = decay_laws.power_law(t[1:], amplitudes[1:])
+        law = decay_laws.power_law(t[1:], amplitudes[1:]) or _law_of_ends(case)
         if law is not None and law.exponent < 0 and law.error < T.law_error_at_last * abs(law.exponent):
             return Answer(Kind.DIVERGES, law.numbers, trends.growing(case, law))
     slows = np.any(rises <= T.keeps_growing * amplitudes[-1]) or np.any(rises[1:] <= T.no_slower * rises[:-1])
@@ -83,6 +83,12 @@ def _grows(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
         return Answer(Kind.DIVERGES, numbers, f"diverges, in the end like {case.power(tends[0])}")
     reached = f"the amplitude has reached {amplitudes[-1]:.4g} and keeps growing"
     return Answer(Kind.DIVERGES, {}, f"diverges slowly: {reached}")
+
+
+def _law_of_ends(case: Case) -> decay_laws.PowerLaw | None:
+    """The law of the distances at the windows' ends: a mean over a window as long as all before lies beside it."""
+    ends = [(look.stretch.t[-1], case.distances(look)[-1]) for look in case.looks[1:]]
+    return decay_laws.power_law(*np.transpose(ends))
 
 
 def _grows_exponentially(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:

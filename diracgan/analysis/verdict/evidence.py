@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ... import dirac
 from ...dynamics.collinear import InvariantLine, line_of
 from ...dynamics.filippov import SLACK, DiracSystem, surface_count
 from ...dynamics.starts import starts
 from ...game import Players
 from ...pytrees import Pytree
 from ...rules import Rule
+from ...tracing.host import at_once
 from ...variants import Variant
 from ..decision_thresholds import T
 from ..dynamical_system import ContinuousSystem, DiscreteSystem, DynamicalSystem, Stretch
@@ -162,14 +164,14 @@ class Case:
 
     def _another(self, start: Players, line: InvariantLine | None, where: str) -> Case:
         budget = T.another * self.budget
-        case = Case(self.variant, self.full, self.rule, start, line, budget, self.decide)
+        case = Case(self.variant, self.full, self.rule, allowed(self.full, start), line, budget, self.decide)
         case.nested, case.label = True, f"{self.label}{where}: "
         return case
 
     def moved(self, factor: float) -> Pytree:
         """The state ``factor`` times as far from (0, x0) as where the last window ended."""
         z = self.origin + factor * (self.looks[-1].stretch.zs[-1] - self.origin)
-        return self.motion.begin(z[: self.system.dim], z[self.system.dim :])
+        return self.motion.begin(*allowed(self.system, Players(z[: self.system.dim], z[self.system.dim :])))
 
     def amplitudes(self, zs: np.ndarray) -> np.ndarray:
         """|Q^-1 (z - origin)| along states (n, 2d), in whose coordinates the linear rotation of d = 1 is circular."""
@@ -300,3 +302,9 @@ def exponential(rate: float, frequency: float | None = None) -> dict[str, Any]:
 
 Decide = Callable[[Case], Answer]
 """What judges a whole case."""
+
+
+@at_once()
+def allowed(system: DiracSystem, start: Players) -> Players:
+    """Where a motion begins: a clipped critic, on its box."""
+    return dirac.game(system.variant, system.x0).project(start)

@@ -14,7 +14,6 @@ from ...dynamics.collinear import InvariantLine, invariant_line, line_of
 from ...dynamics.filippov import DiracSystem
 from ...errors import one_line
 from ...game import Players
-from ...tracing.host import at_once
 from ...variants.loss_errors import raised_by_loss
 from ..kinds import Kind
 from ..linear.settings import LinearSettings
@@ -22,7 +21,7 @@ from ..linear.spectrum import spectrum_of
 from ..linear.status import DECIDED, Status
 from .adaptive import by_averaging
 from .decide import decide
-from .evidence import Answer, Case, by
+from .evidence import Answer, Case, allowed, by
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +34,7 @@ def answer_from(asked: LinearSettings, budget: float, label: str = "") -> tuple[
     variant, rule = asked.variant, asked.rule
     with jax.enable_x64(True):
         system = DiracSystem(*dirac.cast((variant, asked.x0, asked.rates), jnp.float64), tau=None)
-        begin = Players(*(np.asarray(p) for p in _allowed(system, asked.point)))
+        begin = Players(*(np.asarray(p) for p in allowed(system, asked.point)))
         line = (
             None if rule is not None else line_of(system, begin) or _line_that_decides(asked, system, begin)
         )
@@ -55,12 +54,6 @@ def answer_from(asked: LinearSettings, budget: float, label: str = "") -> tuple[
             case.note("the loss itself raised an error while it was followed")
             text = f"undecided: the loss failed with {one_line(error)}"
             return case, by(answer_from, Answer(Kind.UNDECIDED, {}, text))
-
-
-@at_once()
-def _allowed(system: DiracSystem, start: Players) -> Players:
-    """Where a motion begins: a clipped critic, on its box."""
-    return dirac.game(system.variant, system.x0).project(start)
 
 
 def _line_that_decides(asked: LinearSettings, system: DiracSystem, begin: Players) -> InvariantLine | None:

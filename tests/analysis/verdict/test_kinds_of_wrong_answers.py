@@ -87,6 +87,14 @@ def test_a_tiny_start_in_space_falls_by_the_law_of_the_lowest_degree():
     assert v.numbers["constant"] == pytest.approx(15**-0.25, rel=1e-3)
 
 
+def test_a_tiny_start_of_a_clipped_critic_turns_for_ever():
+    # inside the box the flow is a rotation; a start so much larger that it lies outside begins on the box
+    start = np.array([-1.47, -1.34, 4.97, -1.37, 0.78]) * 1e-3
+    v = dg.verdict(dg.variant("wgan-clip"), start, 0.81 * start)
+    assert v.kind == "neutral-orbit" and v.numbers["period"] == pytest.approx(2 * np.pi)
+    assert not any("captured" in line for line in v.evidence)
+
+
 def test_growth_from_a_tiny_start_ends_on_the_cycle_that_lies_beyond():
     # the cycle of tests/analysis/verdict/test_verdict.py: theta* = 2 lam c coth(lam T/4), T = 2 pi/sqrt(1 - lam^2)
     v = dg.verdict(parse("wgan-gp:c=1"), [1e-9], [1e-9], edge=False)

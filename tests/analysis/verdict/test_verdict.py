@@ -90,6 +90,15 @@ def test_steps_of_the_normalised_wgan_leave_by_a_law(rule):
     assert judge("wgan", [0.1], [0.2], rule=dg.rule(rule, lr=h), effort=0.1).kind == "diverges"
 
 
+@pytest.mark.slow  # fast, the same law: the test before
+@pytest.mark.parametrize("rule", ["simultaneous", "alternating", "adam", "rmsprop"])
+def test_steps_of_the_normalised_wgan_go_equally_far_on_a_line(rule):
+    # theta_n = theta_0 + h n, under Adam too: a gradient of constant size is divided by that size
+    v = judge("wgan", [2.87], [-1.34], rule=dg.rule(rule, lr=0.1))
+    assert v.kind == "diverges" and v.numbers["exponent"] == pytest.approx(-1, rel=0.01)
+    assert v.numbers["constant"] == pytest.approx(0.1, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("lam", "rate"), slow_but([(0.5, 0.5), (1.0, 1.0), (1.5, 1.5 - np.sqrt(1.25))], (1.0, 1.0))
 )
