@@ -246,18 +246,21 @@ def of_losses(said: UserGame, batch: Pytree, state: Pytree) -> JaxGame:
     moving, still = zip(*(eqx.partition(p, _moving_part(p)) for p in (said.phi, said.theta)), strict=True)
     players = Players(*(_arrays(who, p) for who, p in zip(("phi", "theta"), moving, strict=True)))
     _apart(players)
-    losses = {"critic_loss": said.critic_loss, "generator_loss": said.generator_loss}
+    own = {n: getattr(said, n) for n in ("critic_loss", "generator_loss", "critic", "samples")}
 
     def whole(at: Players) -> tuple[Any, ...]:
         return tuple(eqx.combine(a, b) for a, b in zip(at, still, strict=True))
 
-    def loss(name: str, at: Players, batch: Pytree) -> Array:
+    def called(name: str, *given: Any) -> Any:
         try:
-            return losses[name](*whole(at), batch)
+            return own[name](*given)
         except InputError:
             raise
         except Exception as error:  # a user's code: its own line is what helps
             raise InputError(f"{name} failed: {one_line(error)}") from error
+
+    def loss(name: str, at: Players, batch: Pytree) -> Array:
+        return called(name, *whole(at), batch)
 
     def field(at: Players, batch: Pytree, penalty: float | Array) -> Players:
         critic = _held_at(lambda z: loss("critic_loss", z, batch), at)
@@ -270,18 +273,18 @@ def of_losses(said: UserGame, batch: Pytree, state: Pytree) -> JaxGame:
 
     double = any(np.asarray(x).dtype == np.float64 for x in jax.tree.leaves(players))
     with jax.enable_x64(double):
-        for name in losses:
+        for name in ("critic_loss", "generator_loss"):
             _scalar(name, eqx.filter_eval_shape(functools.partial(loss, name), players, batch), players)
         rule, memory = _rule(said, state, players)
     view = None
     if said.critic is not None:
         view = CriticView(
-            lambda at, batch, x: said.critic(whole(at)[0], x),
-            lambda at, batch: said.samples(whole(at)[1], batch),
+            lambda at, batch, x: called("critic", whole(at)[0], x),
+            lambda at, batch: called("samples", whole(at)[1], batch),
         )
 
     def values(at: Players, batch: Pytree) -> Array:
-        return jnp.stack([loss(name, at, batch) for name in losses])
+        return jnp.stack([loss(name, at, batch) for name in ("critic_loss", "generator_loss")])
 
     return JaxGame(field, players, rule, memory, view=view, losses=values)
 

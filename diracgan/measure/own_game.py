@@ -62,6 +62,7 @@ def game(
         together: how many batches the field is the mean over; a product's cost grows with it.
         seed: of the random numbers that a PyTorch loss draws at the first batch; the next one has the next seed.
         critic: (phi, x) -> the logits of samples x; with ``samples`` what :func:`diracgan.prescribe` needs besides.
+            Several logits of a sample, as a critic of patches gives, are added up, as R1 does in practice.
         samples: (theta, batch) -> (real, fake) samples.
 
     Returns:
@@ -97,7 +98,7 @@ def game(
     source, count = Batches(batches), integer("together", together, low=1)
     first = source.first(count)[0]
     said = UserGame(
-        critic_loss, generator_loss, phi, theta, optimiser, alternating, n_critic, critic, samples
+        critic_loss, generator_loss, phi, theta, optimiser, alternating, n_critic, critic, _pairs(samples)
     )
     if _is_torch(phi) or _is_torch(theta):
         from . import torch_game
@@ -212,6 +213,20 @@ def _seen(measured: MeasuredGame) -> MeasuredGame:
             "taken in its own parameters alone"
         )
     return measured
+
+
+def _pairs(samples: Callable[[Any, Any], Any] | None) -> Callable[[Any, Any], tuple[Any, Any]] | None:
+    """The user's function, whose answer is seen to be a pair: the rows of one array would pass for two."""
+    if samples is None:
+        return None
+
+    def pair(theta: Any, batch: Any) -> tuple[Any, Any]:
+        found = samples(theta, batch)
+        if not isinstance(found, (tuple, list)) or len(found) != 2:
+            raise InputError("samples gives no pair; allowed: (real, fake)")
+        return found[0], found[1]
+
+    return pair
 
 
 def _is_torch(player: Any) -> bool:

@@ -260,7 +260,8 @@ class TorchGame:
         except Exception as error:  # the user's own code: what it says is what helps
             if _lacks_forward_mode(error):
                 raise
-            raise InputError(f"{who}_loss failed: {one_line(error)}") from error
+            name = f"{who}_loss" if who in self.names else "critic= or samples="  # what slopes are taken of
+            raise InputError(f"{name} failed: {one_line(error)}") from error
         check_loss(who, loss, self.kind)
         return loss
 

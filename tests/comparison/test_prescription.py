@@ -94,10 +94,21 @@ def test_the_interval_over_batches_holds_the_mean_and_shrinks():
 def test_bad_input():
     loss = lambda phi, theta, b: jnp.sum(phi * theta)  # noqa: E731
     game = dg.measure.game(loss, loss, jnp.ones(1), jnp.ones(1), [0.0] * 3)
+
+    def seen(critic, samples):
+        given = {"critic": critic, "samples": samples}
+        return dg.prescribe(dg.measure.game(loss, loss, jnp.ones(1), jnp.ones(1), [0.0] * 3, **given))
+
     for words, call in (
         ("add critic", lambda: dg.prescribe(game)),
         ("go together", lambda: dg.measure.game(loss, loss, jnp.ones(1), jnp.ones(1), [0.0], critic=loss)),
         ("ran out after 1", lambda: dg.prescribe(dirac(0.5, 0.2, batches=1))),
+        (
+            "samples gives no pair",
+            lambda: seen(lambda phi, x: x @ phi, lambda theta, b: jnp.ones((2, 1))),
+        ),
+        ("samples failed: KeyError", lambda: seen(lambda phi, x: x @ phi, lambda theta, b: {}["real"])),
+        ("critic failed: TypeError", lambda: seen(lambda phi: phi, lambda theta, b: (jnp.ones((2, 1)),) * 2)),
         ("too small", lambda: dg.prescribe(dirac(0.5, 0.2), batches=1)),
         ("seed = -1 is too small", lambda: dg.prescribe(game, seed=-1)),
         ("no file '.*config.toml'", lambda: dg.prescribe(__file__)),
