@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import secrets
@@ -17,7 +18,6 @@ from typing import Any
 
 from .errors import InputError, reason, shown, unknown
 from .processes import is_alive
-from .records import json_object
 
 # machine, process, chance: a temporary file is called .NAME-OWNER.SUFFIX
 OWNER = r"(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}"
@@ -156,6 +156,20 @@ def read_text(path: str | os.PathLike[str], most: int = 64 << 20) -> str:
     if len(content) > most:
         raise OSError(errno.EFBIG, f"longer than {most} bytes", os.fspath(path))
     return content.decode()
+
+
+def json_object(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """The object that a file of JSON holds; None of one that is missing, damaged, endless or holds something else.
+
+    Example:
+        >>> json_object("missing.json") is None
+        True
+    """
+    try:
+        found = json.loads(read_text(path))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 @contextmanager

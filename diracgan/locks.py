@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError, reason
+from .files import json_object
 from .processes import is_alive
-from .records import json_object
 
 
 @contextlib.contextmanager

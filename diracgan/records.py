@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 
@@ -39,15 +37,6 @@ def _opened(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: _opened(getattr(value, f.name)) for f in dataclasses.fields(value) if f.repr}
     return value
-
-
-def json_object(path: Path) -> dict[str, Any] | None:
-    """The object that a file of JSON holds; None of one that is missing, damaged or holds something else."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def is_number(value: object) -> bool:

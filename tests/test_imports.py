@@ -19,7 +19,8 @@ import diracgan
 # A room may import from the rooms before it and from itself; those of one line stay apart.
 ORDER = (
     {"children", "errors", "lazy", "outside_values", "processes", "progress", "records", "vocabulary"},
-    {"files", "locks", "memory", "numerics", "parameters", "pytrees", "registry"},
+    {"files", "memory", "numerics", "parameters", "pytrees", "registry"},
+    {"locks"},
     {"variants"},
     {"tracing"},
     {"instance_noise"},

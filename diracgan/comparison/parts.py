@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from .. import __version__
 from ..errors import InputError, one_of, reason
-from ..files import write_text
+from ..files import read_text, write_text
 from ..training.build import on_device
 from ..training.config import DEVICES
 from ..training.loss_file import sha256
@@ -116,7 +116,7 @@ def _kept(file: Path) -> Any:
     """The records of a part that is done."""
     why: Exception | None = None
     try:
-        held = json.loads(file.read_text(encoding="utf-8"))
+        held = json.loads(read_text(file))
         text = json.dumps(held["records"])
         if held["sha256"] == _checksum(text):
             return json.loads(text, object_hook=_complex)

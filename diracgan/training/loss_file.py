@@ -27,7 +27,8 @@ def sha256(file: str | os.PathLike[str]) -> str:
         InputError: when it cannot be read.
     """
     try:
-        return hashlib.sha256(Path(os.fspath(file)).read_bytes()).hexdigest()
+        with Path(os.fspath(file)).open("rb") as held:
+            return hashlib.file_digest(held, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{os.fspath(file)!r} cannot be read: {error.strerror or error}") from error
 

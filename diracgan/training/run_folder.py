@@ -20,9 +20,8 @@ import jax
 import numpy as np
 
 from ..errors import InputError, OccupiedError, not_installed
-from ..files import OWNER, folder as writable, refusals, replacing, write_text
+from ..files import OWNER, folder as writable, json_object, refusals, replacing, write_text
 from ..locks import locked
-from ..records import json_object
 from . import loss_file
 from .toml_tables import toml
 from .trainer import TrainState
@@ -30,6 +29,9 @@ from .trainer import TrainState
 CONFIG, METRICS, RESULT, LOCK = "config.toml", "metrics.jsonl", "result.json", "run.lock"
 SCHEMA = "diracgan.train/1"
 _PARTS = ("", "samples", "checkpoints")
+_FILES, _FOLDERS = (CONFIG, METRICS, RESULT, loss_file.COPY), (*_PARTS[1:], "tensorboard")
+_LINE = 1 << 24  # characters of a line: a checkpoint's first one has some sixty for each array
+_ARRAY = 1 << 10  # bytes of an array in a checkpoint beside its numbers
 # what diracgan.files leaves of a process that is killed
 _TEMPORARY = re.compile(
     rf"\.(config|metrics|result|loss|last|best|probe|\d{{8,}}(-walks|-filters)?)-{OWNER}(\.(toml|jsonl|json|py|eqx|png))?"
@@ -76,7 +78,7 @@ class RunFolder:
         """The step of a checkpoint; None where there is none that can be read."""
         try:
             with (self.checkpoints / f"{name}.eqx").open("rb") as file:
-                return int(json.loads(file.readline())["step"])
+                return int(json.loads(file.readline(_LINE))["step"])
         except (OSError, ValueError, RecursionError, LookupError, TypeError):
             return None
 
@@ -157,13 +159,32 @@ def _check_own(target: Path, given: str, ours: Collection[str]) -> None:
 
 def _clear(target: Path, given: str) -> None:
     """Remove a run from its folder, unless somebody writes to it or something else lies there."""
-    files, folders = (CONFIG, METRICS, RESULT, loss_file.COPY), (*filter(None, _PARTS), "tensorboard")
     with locked(target.resolve() / LOCK, given):
-        _check_own(target, given, (LOCK, *files, *folders))
-        for name in files:
-            (target / name).unlink(missing_ok=True)
-        for name in folders:
-            shutil.rmtree(target / name, ignore_errors=True)
+        _check_own(target, given, (LOCK, *_FILES, *_FOLDERS))
+        _remove_run(target)
+
+
+def _remove_run(target: Path) -> None:
+    for name in _FILES:
+        (target / name).unlink(missing_ok=True)
+    for name in _FOLDERS:
+        shutil.rmtree(target / name, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def undone_at_its_start(target: Path, metrics: Collection[Mapping[str, Any]]) -> Iterator[None]:
+    """Take what a new run has written away again where its first steps fail: the same would fail on each resume.
+
+    What a kill, a signal or the disk stops is kept, and so is all that has ``metrics`` beyond the start.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception:
+        if all(line["step"] == 0 for line in metrics):
+            _remove_run(target)
+        raise
 
 
 def _remove_temporaries(target: Path) -> None:
@@ -230,22 +251,22 @@ def lines_until(path: Path, step: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if not path.is_file():
         return found
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-    for number, text in enumerate(lines, 1):
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
-            if number == len(lines) and not text.endswith("\n"):
-                break  # the writer was stopped in the middle of it
-            line = None
-        except RecursionError:
-            line = None
-        if not isinstance(line, dict) or not isinstance(line.get("step"), int):
-            raise InputError(
-                f"line {number} of {str(path)!r} has no step; allowed: lines of metrics that a run has written"
-            )
-        if line["step"] <= step:
-            found.append({n: float("nan") if x is None else x for n, x in line.items()})
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for number, text in enumerate(iter(lambda: file.readline(_LINE), ""), 1):
+            try:
+                line = json.loads(text)
+            except json.JSONDecodeError:
+                if len(text) < _LINE and not text.endswith("\n"):
+                    break  # the writer was stopped in the middle of it
+                line = None
+            except RecursionError:
+                line = None
+            if not isinstance(line, dict) or not isinstance(line.get("step"), int):
+                raise InputError(
+                    f"line {number} of {str(path)!r} has no step; allowed: lines of metrics that a run has written"
+                )
+            if line["step"] <= step:
+                found.append({n: float("nan") if x is None else x for n, x in line.items()})
     return found
 
 
@@ -265,11 +286,12 @@ def restore(file: Path, like: TrainState, run: str) -> tuple[TrainState, int]:
         raise InputError(f"no checkpoint {str(file)!r}; allowed: the folder of a run that has saved one")
     try:
         with file.open("rb") as held:
-            header = json.loads(held.readline())
+            header = json.loads(held.readline(_LINE))
             theirs, ours = header["leaves"], _leaves(like)
             if theirs != ours:
                 raise InputError(f"{str(file)!r} is of another network: {_difference(theirs, ours)}")
-            content = held.read()
+            arrays = jax.tree.leaves(like)
+            content = held.read(sum(x.nbytes + _ARRAY for x in arrays))  # no more, however long the file is
             if _crc32(header, content) != header["crc32"]:
                 raise InputError(
                     f"{str(file)!r} is damaged: its checksum is another; allowed: a whole checkpoint"

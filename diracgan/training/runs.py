@@ -40,6 +40,7 @@ from .run_folder import (
     lines_until,
     new_folder,
     restore,
+    undone_at_its_start,
     write_config,
 )
 from .toml_tables import read_table
@@ -185,9 +186,10 @@ def train_from_config(
     with new_folder(out) as target, arithmetic(config):
         table = _reproducible(config)
         setup, state = start(config)
-        write_config(target, table)  # a folder with a config is a run's
-        with refusals(str(target), _KEPT):
-            return go_on(Run(config, setup, state, [], folder=target), tell)
+        run = Run(config, setup, state, [], folder=target)
+        with refusals(str(target), _KEPT), undone_at_its_start(target, run.metrics):
+            write_config(target, table)  # a folder with a config is a run's
+            return go_on(run, tell)
 
 
 def resume(

@@ -10,7 +10,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from ..records import json_object
+from ..files import json_object
 
 PROGRAMS = Path(__file__).parent / "assets" / "programs.json"
 FILES = "DIRACGAN_EXPLORER_FILES"  # how the page's process learns which files the command line named

@@ -8,6 +8,7 @@ import logging
 import os
 import platform
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from deaths import DEATH, Killed
 from selection import slow_but
 
 from diracgan.errors import InputError
+from diracgan.files import json_object
 from diracgan.locks import locked
 from diracgan.training import load_run, resume, train
 from diracgan.training.config import configure
@@ -222,6 +224,64 @@ def test_a_checkpoint_with_another_bit_is_refused(folder):
     with pytest.raises(InputError, match="damaged: its checksum"):
         resume("run", steps=4)
     assert contents(folder / "run") == before
+
+
+def endless(file: Path) -> None:
+    """A terabyte of nothing behind what is there."""
+    with file.open("ab") as held:
+        held.truncate(1 << 40)
+
+
+def test_an_endless_file_is_not_read_whole(folder):
+    (folder / "metrics.jsonl").write_text('{"step": 0}\n')
+    endless(folder / "metrics.jsonl")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match="line 2 of .* has no step"):
+        lines_until(folder / "metrics.jsonl", 5)
+    assert json_object(folder / "metrics.jsonl") is None
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 20  # a GiB
+
+
+@pytest.mark.slow  # fast witness: test_an_endless_file_is_not_read_whole
+def test_an_endless_file_of_a_run_is_not_read_whole(folder):
+    train("ns", "points8", steps=2, out="run", **SMALL)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for name in ("result.json", "run.lock", "checkpoints/best.eqx"):  # what they say is not needed
+        endless(folder / "run" / name)
+    assert load_run("run").steps == resume("run", steps=2).steps == 2
+    endless(folder / "run/checkpoints/last.eqx")
+    for reading in (load_run, resume):
+        with pytest.raises(InputError, match="damaged: its checksum"):
+            reading("run")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 20
+
+
+FAILS = """import diracgan as dg, jax.numpy as jnp
+
+@dg.register("NAME")
+class Late(dg.Variant):
+    def critic_loss(self, real, fake, x_real, x_fake):
+        if real.shape[0] == 8:  # a minibatch of training
+            raise RuntimeError("eight")
+        return jnp.mean(fake - real)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+"""
+
+
+@pytest.mark.parametrize("there", slow_but([False, True], True))
+def test_a_first_step_that_fails_leaves_nothing(folder, cli, there):
+    name = "late-there" if there else "late"  # a process knows a name once
+    (folder / "mine.py").write_text(FAILS.replace("NAME", name))
+    out = folder / "deep" / "run"
+    if there:
+        out.mkdir(parents=True)
+    how = ["--networks", "width=4", "--batch", "8", "--steps", "2", "-o", out]
+    code, _, err = cli("train", "points8", "-v", f"mine.py:{name}", *how)
+    assert code == 2 and err.count("\n") == 1 and "eight" in err
+    assert out.is_dir() == there == (folder / "deep").is_dir()
+    assert not there or not any(out.iterdir())
 
 
 def test_a_config_nested_too_deeply_is_one_line(folder, cli):
