@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.colors import rgb_to_hsv, to_rgb
 from stated import formula, multipliers_of
 
 import diracgan
@@ -250,7 +251,10 @@ def test_the_example_of_a_new_kind_is_what_its_judge_says_and_looks_like_another
     told = doubles(SimpleNamespace(sizes=np.array([0.7, 1.0, 2.0, 4.0, 8.0])), None)
     assert told.kind is Kind("doubles") and told.numbers == {"ratio": 2.0} and told.kind.words == "doubling"
     assert doubles(SimpleNamespace(sizes=np.array([1.0, 2.0, 4.0, 8.1])), None) is None
-    assert colour_of(told.kind) == colour_of(Kind.DIVERGES) != colour_of(Kind.UNDECIDED)
+    looks, like, unlike = (to_rgb(colour_of(kind)) for kind in (told.kind, Kind.DIVERGES, Kind.UNDECIDED))
+    assert rgb_to_hsv(looks)[0] == pytest.approx(rgb_to_hsv(like)[0], abs=0.01)
+    assert min(np.ptp([looks, like], axis=0)) > 0.1 and looks != unlike  # a legend tells them apart
+    assert colour_of(told.kind) not in map(colour_of, set(Kind) - {told.kind})
 
 
 def test_formulas_are_typeset_without_a_script(hooks):

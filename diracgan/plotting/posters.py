@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -51,13 +51,16 @@ _OWN = {
 
 
 def colour_of(kind: Kind) -> str:
-    """The kind's own colour; until it has one, that of the kind of which runs show most nearly the same."""
+    """The kind's own colour; until it has one, a paler one of the kind of which runs show most nearly the same."""
+    if kind in _OWN:
+        return _OWN[kind]
     shown = set(kind.outcomes)
 
     def likeness(other: Kind) -> float:
         return len(shown & set(other.outcomes)) / len(shown | set(other.outcomes))
 
-    return _OWN[kind] if kind in _OWN else _OWN[max(_OWN, key=likeness)]
+    alike = np.array(to_rgb(_OWN[max(_OWN, key=likeness)]))
+    return to_hex((alike + 1) / 2).upper()
 
 
 class Panel(NamedTuple):

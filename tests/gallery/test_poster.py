@@ -28,9 +28,7 @@ def panel(kind, **numbers):
 
 
 def test_every_kind_has_a_colour():
-    assert len({colour_of(kind) for kind in Kind}) == len(
-        _OWN
-    )  # of a new kind, that of another, until it has its own
+    assert len({colour_of(kind) for kind in Kind}) == len(Kind) == len(_OWN)
 
 
 def test_the_limit_set_is_a_point_a_turn_or_nothing():
