@@ -109,7 +109,9 @@ def read(given: Mapping[str, Any]) -> tuple[Scene | None, dict[str, str]]:
 def _is_state(given: Mapping[str, Any]) -> bool:
     """Whether ``given`` has the shape of what the controls hold; its words may still be anything."""
     variants = given.get("variants") or []
-    panels = [*variants, given.get("rule") or {}] if isinstance(variants, list) else [variants]
+    if not isinstance(variants, list):
+        return False
+    panels = [*variants, given.get("rule") or {}]
     return all(isinstance(p, Mapping) and isinstance(p.get("typed") or {}, Mapping) for p in panels)
 
 

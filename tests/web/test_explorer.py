@@ -100,6 +100,7 @@ def typed(name="ns", rule="flow", moved=None, **fields):
         ),
         (typed(r1="1e300"), "0.r1", "too much for this page"),
         ({**USUAL, "variants": "ns"}, "0", "not a state of its controls"),
+        ({**USUAL, "variants": {"name": "ns"}}, "0", "not a state of its controls"),
         ({**USUAL, "variants": [7]}, "0", "not a state of its controls"),
         ({**USUAL, "rule": {"name": "adam", "typed": [1]}}, "0", "not a state of its controls"),
     ],
