@@ -359,7 +359,7 @@ def as_json(result: Any) -> dict[str, Any]:
 
 def _opened(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in ("{", "["):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             return json.loads(value)
     return value
 

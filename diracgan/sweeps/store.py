@@ -188,7 +188,7 @@ class Store:
             )
         if attrs.get("fingerprint") == self.layout.attrs["fingerprint"]:
             return
-        old, new = (json.loads(a.get("question", "{}")) for a in (attrs, self.layout.attrs))
+        old, new = _question(attrs), _question(self.layout.attrs)
         other = ", ".join(k for k in new if old.get(k) != new.get(k)) or "settings"
         raise OccupiedError(
             f"{self.given!r} was made with other parameters ({other}) and is left as it is; allowed: a new name, "
@@ -305,6 +305,15 @@ def sink(path: str | os.PathLike[str] | None, layout: GridLayout) -> Iterator[Si
     destination(path_of("out", path), [".zarr"], continues_sweep=True)
     with locked_output(path):
         yield Store(path, layout)
+
+
+def _question(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a store says that it answers; nothing of one that somebody has damaged."""
+    try:
+        found = json.loads(attrs["question"])
+    except (LookupError, TypeError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def opened(path: str | os.PathLike[str]) -> xr.Dataset:

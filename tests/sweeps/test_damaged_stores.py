@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 
 import pytest
@@ -47,6 +48,31 @@ def test_a_damaged_store_is_one_line_and_is_left_as_it_is(store, name, content):
     finally:
         (store / name).write_bytes(good)
     assert ask(store).sizes == {"gamma": 3}
+
+
+WRONG = [7, None, [1], "[1]", "{", "[" * 100_000]
+
+
+@pytest.mark.parametrize(
+    "name", slow_but(["schema", "fingerprint", "question", "start", "settings"], "question")
+)
+def test_a_damaged_attribute_is_one_line_or_does_not_matter(store, name):
+    about = json.loads((store / "zarr.json").read_text())
+    assert name in about["attributes"]
+    others = {"fingerprint": "of another sweep"} if name == "question" else {}
+    try:
+        for wrong in WRONG:
+            attributes = about["attributes"] | others | {name: wrong}
+            (store / "zarr.json").write_text(json.dumps(about | {"attributes": attributes}))
+            if name in ("start", "settings"):  # words for pictures
+                assert ask(store).sizes == {"gamma": 3}
+            else:
+                with pytest.raises(dg.InputError, match=r"a\.zarr") as caught:
+                    ask(store)
+                assert "\n" not in str(caught.value)
+            assert dg.load(store).attrs[name] == wrong
+    finally:
+        (store / "zarr.json").write_text(json.dumps(about))
 
 
 def test_a_bit_of_a_sweep_s_numbers_that_has_changed_is_told(store):
