@@ -59,8 +59,8 @@ def colour_of(kind: Kind) -> str:
     def likeness(other: Kind) -> float:
         return len(shown & set(other.outcomes)) / len(shown | set(other.outcomes))
 
-    alike = np.array(to_rgb(_OWN[max(_OWN, key=likeness)]))
-    return to_hex((alike + 1) / 2).upper()
+    red, green, blue = to_rgb(_OWN[max(_OWN, key=likeness)])
+    return to_hex(((red + 1) / 2, (green + 1) / 2, (blue + 1) / 2)).upper()
 
 
 class Panel(NamedTuple):
