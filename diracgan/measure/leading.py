@@ -255,8 +255,14 @@ def eigenvalues(
             raise
         except Exception as error:  # anybody's code: its own line is what helps
             raise InputError(f"the operator failed: {one_line(error)}") from error
-        if image.shape != (size,) or not np.all(np.isfinite(image)):
-            what = f"shape {image.shape}" if image.shape != (size,) else "entries that are not finite"
+        what = ""
+        if image.shape != (size,):
+            what = f"shape {image.shape}"
+        elif image.dtype.kind not in "biuf":
+            what = f"entries of {image.dtype}"
+        elif not np.all(np.isfinite(image)):
+            what = "entries that are not finite"
+        if what:
             raise InputError(f"A v has {what}; allowed: {size} finite real numbers")
         return image[None]
 

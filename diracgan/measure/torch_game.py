@@ -227,9 +227,9 @@ class TorchGame:
         for w in self.order:
             gradient = self.clipped(w, self.mean_gradient(w, at if self.alternating else before, batches))
             moved, after = self.stepped(w, at, gradient, states[w])
-            states[w] = {key: after[key] for key in states[w]}  # an optimiser keeps them in another order
-            at = {**at, **moved}
-        return [*at.values(), *(x for w in PLAYERS for x in states[w].values())]
+            at, states[w] = {**at, **moved}, after
+        # an optimiser keeps them in another order
+        return [*at.values(), *(states[w][key] for w in PLAYERS for key in self.state[w])]
 
     # ---------------- gradients
 
@@ -349,7 +349,10 @@ class TorchGame:
     def stepped(
         self, who: str, at: Tensors, gradient: list[Tensor], state: Tensors
     ) -> tuple[Tensors, Tensors]:
-        """One ``step()`` of a copy of the optimiser on dual parameters, gradients and state."""
+        """One ``step()`` of a copy of the optimiser on dual parameters, gradients and state.
+
+        What ``state`` lacks is as the optimiser has it; what comes back has its counters too, for a second step.
+        """
         assert self.optimisers is not None
         given, names = self.optimisers[who], self._names_of(who)
         leaves = {n: leaf_of(at[n]).clone() for n in self.names[who]}
@@ -367,8 +370,10 @@ class TorchGame:
         for p, kept in given.state.items():
             if id(p) in names:
                 n = names[id(p)]
-                moved = {k: state[f"{n}/{k}"].clone() for k in kept if f"{n}/{k}" in state}
-                own.state[leaves[n]] = {**{k: copy.deepcopy(x) for k, x in kept.items()}, **moved}
+                held = {k: state.get(f"{n}/{k}", x) for k, x in kept.items()}
+                own.state[leaves[n]] = {
+                    k: x.clone() if isinstance(x, Tensor) else copy.deepcopy(x) for k, x in held.items()
+                }
         try:
             with torch.no_grad(), WrittenAfter():
                 own.step()
@@ -377,8 +382,7 @@ class TorchGame:
                 f"a step of the {who}'s {type(given).__name__} cannot be differentiated: {one_line(error)}; allowed: "
                 "optimisers whose step() takes no closure and whose operations have a forward mode"
             ) from error
-        after = {f"{n}/{k}": x for n, p in leaves.items() for k, x in own.state[p].items() if _moves(k, x)}
-        return leaves, after
+        return leaves, {f"{n}/{k}": x for n, p in leaves.items() for k, x in own.state[p].items()}
 
     def _state_of(self, who: str) -> Tensors:
         """What an optimiser remembers as floating-point tensors, by parameter and key.
@@ -406,7 +410,8 @@ class TorchGame:
         }
         at = {n: x.clone() for n, x in self.start.items()}
         still = [torch.zeros_like(self.start[n]) for n in self.names[who]]
-        if set(self.stepped(who, at, still, state)[1]) != set(state):
+        after = self.stepped(who, at, still, state)[1]
+        if {key for key, x in after.items() if _moves(key, x)} != set(state):
             raise InputError(f"the {who}'s optimiser remembers nothing yet; allowed: after a step of it")
         order = sorted(state, key=lambda key: (self.names[who].index(key.split("/")[0]), key))
         return {key: state[key] for key in order}
@@ -486,7 +491,7 @@ def of_losses(said: UserGame, clip: Any, seed: int) -> TorchGame:
 
 
 def _moves(key: str, x: Tensor) -> bool:
-    return isinstance(x, Tensor) and x.is_floating_point() and key not in _COUNTERS
+    return isinstance(x, Tensor) and x.is_floating_point() and key.rsplit("/", 1)[-1] not in _COUNTERS
 
 
 def _lacks_forward_mode(error: BaseException) -> bool:

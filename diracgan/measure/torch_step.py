@@ -54,7 +54,7 @@ class TransposedStep:
             slopes = _slopes(game, w, at, gradient, states[w])
             self.updates.append(_Update(w, pull, slopes))
             moved, after = game.stepped(w, at, game.clipped(w, gradient), states[w])
-            at, states[w] = at | moved, {k: after[k] for k in states[w]}
+            at, states[w] = at | moved, after
 
     def __call__(self, u: np.ndarray) -> np.ndarray:
         """S^T u, (state_size,)."""
@@ -116,10 +116,10 @@ def _slopes(
     game: TorchGame, who: str, at: Tensors, gradient: list[Tensor], state: Tensors
 ) -> dict[tuple[str, str], Tensor]:
     """The diagonals of one ``step()``: of every weight and memory that comes out by every entry that goes in."""
-    names = game.names[who]
-    kinds = [_WEIGHT, _GRADIENT, *dict.fromkeys(k.rsplit("/", 1)[1] for k in state)]
+    names, memory = game.names[who], game.state[who]
+    kinds = [_WEIGHT, _GRADIENT, *dict.fromkeys(k.rsplit("/", 1)[1] for k in memory)]
     clipped = game.clipped(who, gradient)
-    whole = {n: at[n] for n in names} | dict(state)
+    whole = {n: at[n] for n in names} | {k: state[k] for k in memory}
     whole |= {f"{n}/{_GRADIENT}": g for n, g in zip(names, clipped, strict=True)}
 
     def image(moving: Tensors) -> Tensors:
@@ -127,9 +127,9 @@ def _slopes(
             entries = {k: dual.make_dual(x.clone(), moving[k]) for k, x in whole.items()}
             moved, after = game.stepped(
                 *(who, {n: entries[n] for n in names}, [entries[f"{n}/{_GRADIENT}"] for n in names]),
-                {k: entries[k] for k in state},
+                state | {k: entries[k] for k in memory},
             )
-            out = {n: moved[n] for n in names} | {k: after[k] for k in state}
+            out = {n: moved[n] for n in names} | {k: after[k] for k in memory}
             return dict(zip(out, tangents_of(list(out.values())), strict=True))
 
     random = torch.Generator(device=game.device).manual_seed(0)

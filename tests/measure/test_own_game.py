@@ -359,6 +359,7 @@ def test_running_means_of_nnx_are_not_parameters():
         ("n is missing", lambda: dg.measure.eigenvalues(lambda v: v)),
         ("not an operator", lambda: dg.measure.eigenvalues(3, 4)),
         ("not finite", lambda: dg.measure.eigenvalues(lambda v: v * np.inf, 4)),
+        ("complex128", lambda: dg.measure.eigenvalues(lambda v: v * 1j, 4)),
         ("shape", lambda: dg.measure.eigenvalues(lambda v: v[:2], 4)),
         ("is not a training run", lambda: dg.measure.from_run(3)),
     ],

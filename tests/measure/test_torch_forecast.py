@@ -47,7 +47,7 @@ def trained(make, count=8, **how):
     ("name", "how"),
     [
         ("nesterov", {"n_critic": 2, "clip": (0.05, None)}),
-        ("adam", {"together": 2}),
+        ("adam", {"together": 2, "n_critic": 2}),
         ("rmsprop", {"alternating": False}),
     ],
 )

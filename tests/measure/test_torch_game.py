@@ -35,9 +35,9 @@ def networks(norm=True):
     return critic, generator, [tuple(torch.randn(2, 12, 2, dtype=KIND)) for _ in range(4)]
 
 
-def trained(batches, critic, generator, opt_d, opt_g, clip=None):
+def trained(batches, critic, generator, opt_d, opt_g, clip=None, n_critic=1):
     for batch in batches:
-        for loss, opt in ((d_loss, opt_d), (g_loss, opt_g)):
+        for loss, opt in (*[(d_loss, opt_d)] * n_critic, (g_loss, opt_g)):
             opt.zero_grad()
             loss(critic, generator, batch).backward()
             if clip is not None:
@@ -107,20 +107,22 @@ def test_batch_norm_by_finite_differences_and_the_modules_stay_as_they_were():
 
 
 @pytest.mark.parametrize(
-    ("make", "clip"),
+    ("make", "clip", "n_critic"),
     [
-        (lambda p: torch.optim.Adam(p, lr=1e-2, betas=(0.5, 0.9)), None),
-        (lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.5, weight_decay=0.1), 0.05),
+        # the second critic step counts one more than the first
+        (lambda p: torch.optim.Adam(p, lr=1e-2, betas=(0.5, 0.9)), None, 2),
+        (lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.5, weight_decay=0.1), 0.05, 1),
         # its second moment is Adam's
-        pytest.param(lambda p: torch.optim.RMSprop(p, lr=1e-3), None, marks=pytest.mark.slow),
+        pytest.param(lambda p: torch.optim.RMSprop(p, lr=1e-3), None, 1, marks=pytest.mark.slow),
     ],
     ids=["adam", "sgd-decay-clipped", "rmsprop"],
 )
-def test_a_whole_step_against_the_training_loop_itself(make, clip):
+def test_a_whole_step_against_the_training_loop_itself(make, clip, n_critic):
     critic, generator, batches = networks()
     opts = [make(m.parameters()) for m in (critic, generator)]
     trained(batches[1:], critic, generator, *opts, clip)
-    measured = dg.measure.game(d_loss, g_loss, critic, generator, batches, optimiser=opts, clip=clip)
+    how = {"optimiser": opts, "clip": clip, "n_critic": n_critic}
+    measured = dg.measure.game(d_loss, g_loss, critic, generator, batches, **how)
     state = measured.backend.state
     sizes = [x.numel() for w in state.values() for x in w.values()]
 
@@ -142,7 +144,7 @@ def test_a_whole_step_against_the_training_loop_itself(make, clip):
         with torch.no_grad():
             for x, part in zip((*weights, *kept), parts, strict=True):
                 x += part.reshape(x.shape)
-        trained(batches[:1], *nets, *own, clip)
+        trained(batches[:1], *nets, *own, clip, n_critic)
         return torch.cat([x.reshape(-1) for part in tensors(nets, own) for x in part]).numpy()
 
     random = np.random.default_rng(1)
