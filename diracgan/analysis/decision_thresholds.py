@@ -163,7 +163,12 @@ class Thresholds:
     balanced: float = 1e-6  # a weight nearer to 0 or to 1 is 0 or 1
     held_up: float = 1e-6  # relative change of the wedge below which it keeps the motion away from (0, x0)
     lyapunov_error: float = 1e-3  # of multipliers from Lyapunov exponents over some ten thousand iterations
-    lyapunov_iterations: tuple[int, int] = (2000, 20000)  # least and most of them
+    known_multipliers: float = 0.5  # largest error of multipliers that are named
+    lyapunov_turns: float = 40.0  # over which they are looked at first
+    # least and most of these iterations, and as many as there are where these leave the leading one in doubt
+    lyapunov_iterations: tuple[int, int, int] = (2000, 20000, 200_000)
+    # least error of the multiplier of an orbit in which two meet: Newton finds it to a root of its tolerance
+    semistable_multiplier: float = 1e-2
     chaotic_iterations: int = 200_000  # of a motion that may be chaotic, for an exponent to one per cent
     slows_down: float = 1.5  # times as long a turn after so many: no orbit that was reached
     chaotic_turns: int = 400  # the same of a flow that may be
@@ -176,6 +181,9 @@ class Thresholds:
     strange_sizes: float = 3.0  # by which the sizes of late windows of a strange motion may differ
     walks: float = 2.0  # times the range of a sixteenth of a run: what goes further may not stay bounded
     strange_windows: int = 5  # between two looks at the exponents
+    separated: float = 20.0  # e-foldings after which neighbours on a strange set are anywhere on it
+    pairs_followed: int = 8  # of near rows, over that time
+    stays_near: float = 0.1  # of the set: a pair that stays nearer has not separated
     lines: int = 12  # of a spectrum that are looked at
     line: float = 0.05  # turns in all rows, by which the frequency of a line may be off
     fundamental: float = 0.004  # the same of the strongest, of which multiples are taken
@@ -264,8 +272,6 @@ class Thresholds:
     told_from_datum: float = 1e-6  # of the datum: nearer to it a difference of states has too few digits
     ways_of_scales: int = 4  # along which it is looked at
     # ---------------------------------------------------------------- cross-examination
-    # of the modulus of a multiplier that an answer names: an orbit's own direction's, which is 1, is met to this
-    named_multiplier: float = 1e-2
     # times the motion, the datum and where the field is bent last: how far out growth is asked whether it lasts
     far: float = 1e3
     well_beyond: float = (

@@ -69,7 +69,7 @@ def _against_multipliers(case: Case, answer: Answer) -> str | None:
     if not answer.kind.is_orbit or floquet is None:
         return None
     largest = float(np.max(np.abs(floquet)))
-    repels = status_of(1.0 - largest, T.named_multiplier) == Status.UNSTABLE.number
+    repels = status_of(1.0 - largest, answer.numbers["floquet_error"]) == Status.UNSTABLE.number
     return f"a multiplier of the orbit is {largest:.6g}" if repels else None
 
 

@@ -45,10 +45,14 @@ def drift(case: Case, factor: float) -> Drift:
     far = case.distances_of(case.motion.flat(state)[None, : 2 * case.system.dim])[0]
     speed = np.linalg.norm(case.motion.change(case.motion.flat(state))[: 2 * case.system.dim])
     turn = case.turn
-    if not case.linear.differentiable and np.isfinite(speed):  # a turn takes as long as it is wide
-        turn = float(np.clip(2 * np.pi * far / max(speed, T.tiny), case.turn, case.turn * max(1.0, factor)))
+    paid = T.drift_spends * case.budget / (3 * T.turns)
+    if case.motion.discrete and case.goes_one_way(case.looks[-2:]):  # any window shows how it drifts
+        turn = min(turn, paid)
+    elif not case.linear.differentiable and np.isfinite(speed):  # a turn takes as long as it is wide
+        natural = 2 * np.pi / max(speed / max(far, T.tiny), T.tiny)
+        turn = float(np.clip(natural, case.turn, case.turn * max(1.0, factor)))
     logs, times, looks = [], [], []
-    long = case.motion.discrete and 3 * T.turns * turn > T.drift_spends * case.budget
+    long = case.motion.discrete and turn > paid
     if long or case.spent > T.drifts_spend * case.budget:
         return Drift(math.nan, math.inf, None)  # not looked at
     for _ in range(3):  # the first lets memories and fast modes settle

@@ -252,6 +252,11 @@ class Case:
         """r = |(phi, theta - x0)| along a window."""
         return self.distances_of(look.stretch.zs)
 
+    def goes_one_way(self, looks: list[Look]) -> bool:
+        """Whether r falls from row to row in every window, or rises: the motion never turns."""
+        steps = np.concatenate([np.diff(self.distances(look)) for look in looks])
+        return bool(np.all(steps > 0) or np.all(steps < 0))
+
     def distances_of(self, zs: np.ndarray) -> np.ndarray:
         """r = |(phi, theta - x0)| of states (n, 2d)."""
         return np.linalg.norm(zs - self.origin, axis=1)

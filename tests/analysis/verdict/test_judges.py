@@ -13,7 +13,7 @@ from diracgan.analysis.kinds import Kind
 from diracgan.analysis.orbits import rest_points
 from diracgan.analysis.verdict import budget_spent, consistency, enclosing, termination
 from diracgan.analysis.verdict.evidence import Answer, Case
-from diracgan.analysis.verdict.judges import fixed_points, settled, trends
+from diracgan.analysis.verdict.judges import attractors, fixed_points, settled, trends
 from diracgan.analysis.verdict.steepening import Steepening
 
 TURN = 2 * np.pi
@@ -421,12 +421,16 @@ def test_a_fall_over_decades_has_a_rate_though_a_turn_is_longer_than_a_window():
         (Kind.LIMIT_CYCLE, {"radius_phi": 0.0, "radius_theta": 0.0}, "unstable", "the orbit has no size"),
         (
             Kind.LIMIT_CYCLE,
-            {"radius_phi": 1.0, "floquet": [1.0, 1.3j]},
+            {"radius_phi": 1.0, "floquet": [1.0, 1.3j], "floquet_error": 0.1},
             "unstable",
             "a multiplier of the orbit is 1.3",
         ),
-        (Kind.LIMIT_CYCLE, {"radius_phi": 1.0, "floquet": [1.0, 0.3]}, "unstable", None),
-        (Kind.LIMIT_CYCLE, {"radius_phi": 1.0, "floquet": [1.005, 0.3]}, "unstable", None),  # as good as 1
+        (
+            Kind.LIMIT_CYCLE,
+            {"radius_phi": 1.0, "floquet": [1.1, 0.3], "floquet_error": 0.2},
+            "unstable",
+            None,
+        ),
     ],
 )
 def test_a_verdict_that_contradicts_itself_is_undecided(kind, numbers, status, says):
@@ -505,3 +509,35 @@ def test_the_power_of_a_logarithm_is_read_off_degrees():
         patch.setattr(trends, "_degrees", degrees)
         found = trends._with_logarithm(None, SimpleNamespace(exponent=0.45), degrees(None, 1.0))
     assert found == pytest.approx((3.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("map_", "repeats"),
+    [
+        (lambda x: (x + 0.7 * np.sqrt(2)) % (2 * np.pi), True),  # a rotation
+        (lambda x: (x + 0.02 * np.sqrt(2)) % (2 * np.pi), True),  # five turns in all
+        (lambda x: (2.0 * x + 1e-9 * np.sqrt(2)) % (2 * np.pi), False),  # the circle doubled: exponent log 2
+    ],
+)
+def test_what_comes_near_itself_and_stays_near_is_not_strange(map_, repeats):
+    angles = [0.3]
+    for _ in range(1023):
+        angles.append(map_(angles[-1]))
+    zs = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    motion = SimpleNamespace(discrete=True, advance=lambda *_: SimpleNamespace(zs=zs))
+    look = SimpleNamespace(stretch=SimpleNamespace(end=None))
+    case = SimpleNamespace(motion=motion, looks=[look], affordable=lambda span: span)
+    assert attractors._repeats(case, np.log(2)) == repeats
+
+
+def test_a_motion_that_never_turns_has_its_law_from_every_row_and_from_its_start_on():
+    # r = 1 + t/7: windows longer than the time before them have no mean that lies on the law
+    def path(t):
+        return np.stack([1 + t / 7, 0 * t], axis=1)
+
+    case = case_of(path, [0.0])
+    rows = [np.linspace(0.1 * end, end, 64) for end in (10, 100, 1000, 10_000)]
+    case.looks = [case.look(stretch(path, t)) for t in rows]
+    answer = asked(trends.grows, case)
+    assert answer is not None and answer.kind == Kind.DIVERGES
+    assert abs(answer.numbers["exponent"] + 1) < 1e-6 and abs(answer.numbers["constant"] - 1 / 7) < 1e-5

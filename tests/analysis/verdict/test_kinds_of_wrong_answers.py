@@ -346,3 +346,53 @@ class Steepening(dg.Variant):
 def test_an_approach_that_is_faster_than_any_exponential_has_no_rate():
     v = dg.verdict(Steepening(), [0.3], [1.0], x0=[1.0], effort=0.02, edge=False)
     assert v.kind == "undecided" and "rate" not in v.numbers
+
+
+# ---------------------------------------------------------------- adaptive rules in d > 1
+
+
+def adaptive_steps(d: int, same: bool, count: int) -> np.ndarray:
+    """Adam of `ns` (x0 = 0) by hand from the default start, or from 0.1 and 0.2 in every coordinate, (count, 2 d)."""
+    up = 0.1 * np.arange(1, d + 1)
+    z = np.repeat([0.1, 0.2], d) if same else np.concatenate([up, up[::-1]])
+    mean, square, rows = np.zeros(2 * d), np.zeros(2 * d), []
+    for n in range(1, count + 1):
+        phi, theta = z[:d], z[d:]
+        fooled = 1 / (1 + np.exp(-phi @ theta))
+        slope = np.concatenate([fooled * theta, (fooled - 1) * phi])
+        mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
+        step = mean / (1 - 0.9**n) / (np.sqrt(square / (1 - 0.999**n)) + 1e-8)
+        z = z - 0.01 * step
+        rows.append(z)
+    return np.array(rows)
+
+
+@pytest.mark.slow  # the error that the cross-examination is told: test_a_verdict_that_contradicts_itself_is_undecided
+def test_a_cycle_of_adam_in_the_plane_is_decided_by_multipliers_with_their_errors():
+    v = dg.verdict(dg.variant("ns"), rule=dg.rule("adam", lr=0.01), edge=False)
+    last = adaptive_steps(2, False, 100_000)[-2000:]
+    assert v.kind == "limit-cycle"
+    assert abs(v.numbers["radius_phi"] / np.max(np.linalg.norm(last[:, :2], axis=1)) - 1) < 1e-3
+    assert abs(v.numbers["period"] - 1743.54) < 0.01
+    # its own direction is carried into itself
+    assert abs(abs(v.numbers["floquet"][0]) - 1) <= v.numbers["floquet_error"] <= 1e-3
+
+
+@pytest.mark.slow  # test_what_comes_near_itself_and_stays_near_is_not_strange
+@pytest.mark.parametrize("d", [2, 3])
+def test_a_cycle_on_a_diagonal_that_neighbours_leave_is_not_chaotic(d):
+    # equal coordinates stay equal to the last digit: the game of d = 1 with every step sqrt(d) times as long
+    v = dg.verdict(dg.variant("ns"), [0.1] * d, [0.2] * d, rule=dg.rule("adam", lr=0.01), edge=False)
+    last = adaptive_steps(d, True, 20_000)[-4000:]
+    assert np.ptp(last[:, :d], axis=1).max() == 0.0
+    assert v.kind == "undecided" and "keeps to a closed curve" in v.text
+    assert abs(v.numbers["radius_phi"] / np.max(np.linalg.norm(last[:, :d], axis=1)) - 1) < 1e-3
+
+
+@pytest.mark.slow  # test_a_motion_that_never_turns_has_its_law_from_every_row_and_from_its_start_on
+@pytest.mark.parametrize(("name", "d"), [("rmsprop", 2), ("amsgrad", 2), ("adam", 3)])
+def test_a_generator_that_runs_from_a_critic_without_a_slope_diverges_like_n(name, d):
+    # on a line through x0 the direction phi/|phi| has no slope, and theta makes a step of lr in every coordinate
+    v = dg.verdict(dg.variant("wgan"), [0.1] * d, [0.2] * d, rule=dg.rule(name, lr=0.01), edge=False)
+    assert v.kind == "diverges" and abs(v.numbers["exponent"] + 1) < 0.01
+    assert abs(v.numbers["constant"] / (0.01 * d**0.5) - 1) < 1e-3

@@ -59,6 +59,13 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
         "dimension": dimension,
     }
     if largest > 0 and not zero[0]:
+        if _repeats(case, largest):
+            return Answer(
+                Kind.UNDECIDED,
+                {k: v for k, v in of_no_orbit(numbers).items() if k != "dimension"},
+                "undecided: it keeps to a closed curve or a torus, from which neighbours separate like "
+                f"exp({largest:.4g} {case.clock}): a start right beside this one may end elsewhere",
+            )
         case.note(f"Lyapunov exponents over {over}: {shown}")
         return Answer(
             Kind.CHAOTIC,
@@ -71,9 +78,7 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
         if not windows.on_a_curve(rows.zs):
             return None
         case.note(f"Lyapunov exponents over {over}: {shown}")
-        return circles_in_turn(case, numbers) or _invariant_circle(
-            numbers, found.values, windows.mean_period(rows)
-        )
+        return circles_in_turn(case, numbers) or _invariant_circle(numbers, found, windows.mean_period(rows))
     several = bool(zero[0]) and np.sum(zero) >= 2
     frequencies = two_frequencies(case) if several else None
     if frequencies is None or np.all(zero):
@@ -87,6 +92,40 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
         f"{frequencies[0]:.4g} and {frequencies[1]:.4g} per {unit}"
         + (f"; neighbours keep their distance in {np.sum(zero)} directions" if np.sum(zero) > 2 else ""),
     )
+
+
+def _repeats(case: Case, exponent: float) -> bool:
+    """Whether steps that come near where they were stay near, though neighbours separate: they alone keep to their set.
+
+    So they do on a plane of symmetry. Of the nearest pairs of rows, long after one another, each is followed for twenty
+    times as long as neighbours take to separate by a factor e.
+    """
+    from scipy.spatial.distance import cdist
+
+    if not case.motion.discrete:
+        return False
+    span = 4 * T.separated / exponent
+    if span > case.affordable(span):
+        return False
+    zs = case.motion.advance(case.looks[-1].stretch.end, 0.0, span, 1).zs
+    ahead = len(zs) // 4
+    size = float(np.sum(np.var(zs, axis=0))) ** 0.5
+    apart = cdist(zs[:-ahead], zs[:-ahead])
+    apart[np.triu_indices_from(apart, 1 - len(zs) // 8)] = np.inf  # a row and those soon after it
+    nearest = np.unravel_index(np.argsort(apart, axis=None)[: T.pairs_followed], apart.shape)
+    later = [np.linalg.norm(zs[i + ahead] - zs[j + ahead]) for i, j in zip(*nearest, strict=True)]
+    return bool(max(later) <= T.stays_near * size)
+
+
+def multipliers_known(multipliers: np.ndarray, errors: np.ndarray) -> dict[str, Any]:
+    """The multipliers and their largest error, where it is well below the unit circle's radius."""
+    error = float(np.max(errors))
+    return {"floquet": multipliers, "floquet_error": error} if error < T.known_multipliers else {}
+
+
+def of_no_orbit(numbers: dict[str, Any]) -> dict[str, Any]:
+    """The numbers without those of a closed orbit."""
+    return {k: v for k, v in numbers.items() if k not in ("period", "floquet", "floquet_error")}
 
 
 def _measured(case: Case) -> tuple[Exponents, np.ndarray, str] | None:
@@ -164,10 +203,12 @@ def _vanish(found: Exponents, rate: float = 1.0) -> np.ndarray:
     return np.abs(found.values) <= np.maximum(T.chaotic * found.errors, T.no_exponent * rate)
 
 
-def _invariant_circle(numbers: dict[str, Any], exponents: np.ndarray, period: float | None) -> Answer:
+def _invariant_circle(numbers: dict[str, Any], found: Exponents, period: float | None) -> Answer:
     """One direction in which neighbours keep their distance, along the motion, and others that bring them to it."""
     if period is not None:
-        numbers |= {"period": float(period), "floquet": np.exp(exponents * period).astype(complex)}
+        multipliers = np.exp(found.values * period)
+        numbers |= {"period": float(period)}
+        numbers |= multipliers_known(multipliers.astype(complex), multipliers * found.errors * period)
     return Answer(
         Kind.LIMIT_CYCLE,
         numbers,
@@ -187,10 +228,9 @@ def circles_in_turn(case: Case, numbers: dict[str, Any]) -> Answer | None:
     if count == 1 or turn is None:
         return None
     frequencies = [2 * np.pi / count, 2 * np.pi / turn]
-    kept = {k: v for k, v in numbers.items() if k not in ("period", "floquet")}
     return Answer(
         Kind.QUASI_PERIODIC,
-        kept | {"frequency": frequencies[1], "frequencies": frequencies},
+        of_no_orbit(numbers) | {"frequency": frequencies[1], "frequencies": frequencies},
         f"quasi-periodic: it is drawn onto {count} circles, which it visits in turn and on which it turns with the "
         f"angular frequency {frequencies[1]:.4g} per iteration: largest |phi| = {numbers['radius_phi']:.6g}, "
         f"|theta - x0| = {numbers['radius_theta']:.6g}",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 import numpy as np
 
 from ....dynamics.filippov import natural, surface_count
 from ....numerics import decay_laws
+from ....pytrees import Pytree
 from ...decision_thresholds import T
 from ...dynamical_system import ContinuousSystem, DiscreteSystem, Stretch
 from ...kinds import Kind
@@ -125,11 +127,22 @@ def refined(case: Case, stretch: Stretch) -> Orbit | None:
     period = _mean_period(case, stretch)
     if period is None:
         return None
-    count = int(np.clip(40 * period, *T.lyapunov_iterations)) // motion.period
-    multipliers, errors = lyapunov_multipliers(cast(DiscreteSystem, motion), stretch.end, period, count)
+    multipliers, errors = _along(cast(DiscreteSystem, motion), stretch.end, period)
     if not np.all(np.isfinite(multipliers)):
         return None
     return Orbit(flat, period, multipliers, Method.LYAPUNOV, np.maximum(errors, T.lyapunov_error))
+
+
+def _along(motion: DiscreteSystem, state: Pytree, period: float) -> tuple[np.ndarray, np.ndarray]:
+    """Multipliers by Lyapunov exponents over some turns, and over more where these leave the leading one in doubt."""
+    turns = T.lyapunov_turns * period
+    for most in T.lyapunov_iterations[1:]:
+        count = int(np.clip(turns, T.lyapunov_iterations[0], most))
+        multipliers, errors = lyapunov_multipliers(motion, state, period, count // motion.period)
+        if not errors[0] > T.lyapunov_error:  # its own direction's, unless it repels
+            break
+        turns = math.inf
+    return multipliers, errors
 
 
 def _far_from_surfaces(case: Case, zs: np.ndarray) -> int:
@@ -142,9 +155,8 @@ def _far_from_surfaces(case: Case, zs: np.ndarray) -> int:
 
 
 def numbers_of(orbit: Orbit) -> dict[str, Any]:
-    """The period, and the multipliers where they are known to better than the unit circle's radius."""
-    known = {"floquet": orbit.multipliers} if np.all(orbit.errors < 0.5) else {}
-    return {"period": float(orbit.period)} | known
+    """The period, and the multipliers where they are known."""
+    return {"period": float(orbit.period)} | attractors.multipliers_known(orbit.multipliers, orbit.errors)
 
 
 def radii_of(case: Case, orbit: Orbit) -> dict[str, Any]:
@@ -156,7 +168,7 @@ def radii_of(case: Case, orbit: Orbit) -> dict[str, Any]:
 
 def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:
     """A bounded motion whose neighbours leave it: no cycle, whatever its windows look like."""
-    numbers = {k: v for k, v in numbers.items() if k not in ("period", "floquet")}
+    numbers = attractors.of_no_orbit(numbers)
     answer = attractors.by_exponents(case, numbers) if orbit.method is Method.LYAPUNOV else None
     if answer is not None:
         return answer
@@ -189,7 +201,7 @@ def slows_down(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer | No
     later = _mean_period(case, case.motion.advance(far, 0.0, float(last.t[-1] - last.t[0]), 1))
     if later is None or later < T.slows_down * orbit.period:
         return None
-    numbers = {k: v for k, v in numbers.items() if k not in ("period", "floquet")}
+    numbers = attractors.of_no_orbit(numbers)
     return Answer(
         Kind.UNDECIDED,
         numbers,
@@ -236,6 +248,8 @@ def nears(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
         if orbit is not None:
             numbers |= numbers_of(orbit)
             period = orbit.period
+        if "floquet_error" in numbers:  # where two orbits meet Newton finds them to a root of its tolerance
+            numbers["floquet_error"] = max(numbers["floquet_error"], T.semistable_multiplier)
     numbers["period"] = float(period)
     case.note(
         f"the amplitude nears {limit:.6g} like {law.constant:.4g} {case.clock}^-{law.exponent:.4g} "

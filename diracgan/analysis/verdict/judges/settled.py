@@ -40,7 +40,7 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
         if orbit.repels:
             if orbit.method is not Method.LYAPUNOV or not attractors.only_shears(case):
                 return periodic_orbits.separates(case, orbit, radii)
-            radii.pop("floquet", None)
+            radii = {k: v for k, v in radii.items() if not k.startswith("floquet")}
             case.note(
                 "over a longer run all Lyapunov exponents are 0: neighbours part like n, not exponentially"
             )

@@ -19,13 +19,15 @@ from ..judging import judge
 def grows(case: Case, stretch: Stretch) -> Answer | None:
     """An amplitude that has grown a thousandfold, by a power law."""
     sizes = case.sizes
+    t, r = amplitudes(case, T.transient)
+    never_turns = len(r) > len(sizes) - T.transient  # and is known from the start on
     if (
-        len(sizes) < T.windows_of_a_law
-        or sizes[-1] < T.grown * sizes[0]
+        len(r) < T.windows_of_a_law - T.transient
+        or sizes[-1] < T.grown * (case.r0 if never_turns else sizes[0])
         or np.any(np.diff(sizes[-T.monotone :]) <= 0)
     ):
         return None
-    law = decay_laws.power_law(*amplitudes(case, T.transient))
+    law = decay_laws.power_law(t, r)
     if law is None or law.exponent >= 0:
         return None
     return Answer(Kind.DIVERGES, law.numbers, growing(case, law))
@@ -76,10 +78,9 @@ def amplitudes(case: Case, transient: int) -> tuple[np.ndarray, np.ndarray]:
     slaved, or creeps, never turns: a mean over a window as long as the time before it is not the value in its middle.
     """
     looks = case.looks[transient:]
-    r = [case.distances(look) for look in looks]
-    way = np.sign(r[0][-1] - r[0][0]) if looks else 0.0
-    if not looks or not all(np.all(way * np.diff(one) > 0) for one in r):
+    if not looks or not case.goes_one_way(looks):
         return case.times[transient:], case.sizes[transient:]
+    r = [case.distances(look) for look in looks]
     at = np.linspace(0, len(r[0]) - 1, _IN_A_WINDOW).astype(int)
     return np.concatenate([look.stretch.t[at] for look in looks]), np.concatenate([one[at] for one in r])
 
