@@ -152,7 +152,8 @@ class Thresholds:
     wander_diameter: float = 1e-3  # of the extents: a smaller motion is a point at which steps are too small
     longer_windows: tuple[float, ...] = (8.0, 64.0)  # times as long, for a turn longer than a window
     almost_back: float = 0.2  # of a motion's deviation: so near it comes back to where it was on a curve
-    goes_on: float = 1.4  # times as far after twice the steps: 2 on a smooth curve, 0.4 on Feigenbaum's set
+    # times as far after twice the steps: 2 on a smooth curve, 1.4 on one with jumps, 0.4 on Feigenbaum's set
+    goes_on: float = 1.2
     most_curves: int = 16  # that steps are seen to visit in turn
     curves_apart: float = (
         3.0  # times the largest distance between neighbours on one: the least between two of these

@@ -227,6 +227,9 @@ def circles_in_turn(case: Case, numbers: dict[str, Any]) -> Answer | None:
     turn = windows.mean_period(windows.every(rows, count))
     if count == 1 or turn is None:
         return None
+    on_one = case.motion.advance(case.looks[-1].stretch.end, 0.0, float(count * len(rows.t)), 1)
+    if not windows.on_a_curve(on_one.zs):  # pieces of a set that is none, as where periods double without end
+        return None
     frequencies = [2 * np.pi / count, 2 * np.pi / turn]
     return Answer(
         Kind.QUASI_PERIODIC,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, cast
 
 import numpy as np
@@ -134,15 +133,14 @@ def refined(case: Case, stretch: Stretch) -> Orbit | None:
 
 
 def _along(motion: DiscreteSystem, state: Pytree, period: float) -> tuple[np.ndarray, np.ndarray]:
-    """Multipliers by Lyapunov exponents over some turns, and over more where these leave the leading one in doubt."""
-    turns = T.lyapunov_turns * period
-    for most in T.lyapunov_iterations[1:]:
-        count = int(np.clip(turns, T.lyapunov_iterations[0], most))
-        multipliers, errors = lyapunov_multipliers(motion, state, period, count // motion.period)
-        if not errors[0] > T.lyapunov_error:  # its own direction's, unless it repels
-            break
-        turns = math.inf
-    return multipliers, errors
+    """Multipliers by Lyapunov exponents over some turns; more iterations where few turns leave the leading in doubt."""
+    wanted = T.lyapunov_turns * period
+    least, most, most_in_doubt = T.lyapunov_iterations
+    count = int(np.clip(wanted, least, most))
+    found = lyapunov_multipliers(motion, state, period, count // motion.period)
+    if wanted <= most or not found[1][0] > T.lyapunov_error:  # its own direction's, unless it repels
+        return found
+    return lyapunov_multipliers(motion, state, period, most_in_doubt // motion.period)
 
 
 def _far_from_surfaces(case: Case, zs: np.ndarray) -> int:

@@ -55,9 +55,11 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
             case.note("on one side of it orbits are kept for ever: it attracts from the other alone")
     if not attracts and not nears and not (moved and (orbit is None or (is_round and not exact))):
         return enclosing.larger(case, now) or _drifting(case) or _neutral(case, stretch, radii, moved)
-    wanders = orbit is not None and orbit.method is Method.LYAPUNOV
-    several = attractors.circles_in_turn(case, radii) if wanders else None
-    return several or _attracting(case, radii, is_round, orbit)
+    if orbit is not None and orbit.method is Method.LYAPUNOV:  # which never repeats
+        several = attractors.circles_in_turn(case, radii)
+        if several is not None:
+            return several
+    return _attracting(case, radii, is_round, orbit)
 
 
 def _is_settled(case: Case, tolerance: float) -> bool:
