@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import diracgan as dg
 from diracgan.analysis.decision_thresholds import T
 from diracgan.analysis.dynamical_system import Stretch
 from diracgan.analysis.kinds import Kind
@@ -15,6 +16,8 @@ from diracgan.analysis.verdict import budget_spent, consistency, enclosing, term
 from diracgan.analysis.verdict.evidence import Answer, Case
 from diracgan.analysis.verdict.judges import attractors, fixed_points, settled, trends
 from diracgan.analysis.verdict.steepening import Steepening
+from diracgan.dynamics.filippov import DiracSystem
+from diracgan.game import Players
 
 TURN = 2 * np.pi
 GROWING_TIMES = np.geomspace(100, 1e6, 12)
@@ -71,7 +74,7 @@ def case_of(path, times, motion=None, status="marginal", dim=1):
     """A case that has seen ``path`` in windows of eight turns that begin at ``times``."""
     case = object.__new__(Case)
     case.motion = Written(dim=dim) if motion is None else motion
-    case.system = SimpleNamespace(dim=dim, x0=np.zeros(dim))
+    case.system = DiracSystem(dg.variant("wgan-linear"), np.zeros(dim), Players(1.0, 1.0), tau=None)
     case.origin, case.line, case.lyapunov = np.zeros(2 * dim), None, None
     case.linear = SimpleNamespace(status=status, jacobian=None, differentiable=True)
     case.linear.multipliers = case.linear.eigenvalues = np.empty(0)
@@ -535,7 +538,7 @@ def test_a_motion_that_never_turns_has_its_law_from_every_row_and_from_its_start
     def path(t):
         return np.stack([1 + t / 7, 0 * t], axis=1)
 
-    case = case_of(path, [0.0])
+    case = case_of(path, [0.0], motion=Written(discrete=True))
     rows = [np.linspace(0.1 * end, end, 64) for end in (10, 100, 1000, 10_000, 100_000)]
     case.looks = [case.look(stretch(path, t)) for t in rows]
     answer = asked(trends.grows, case)

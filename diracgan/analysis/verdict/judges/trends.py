@@ -20,7 +20,8 @@ def grows(case: Case, stretch: Stretch) -> Answer | None:
     """An amplitude that has grown a thousandfold, by a power law."""
     sizes = case.sizes
     t, r = amplitudes(case, T.transient)
-    never_turns = len(r) > len(sizes) - T.transient  # and is known from the start on
+    # steps that never turn are known from the start on, and a further window may take what all before have
+    never_turns = case.motion.discrete and len(r) > len(sizes) - T.transient
     if (
         len(r) < T.windows_of_a_law - T.transient
         or sizes[-1] < T.grown * (case.r0 if never_turns else sizes[0])
