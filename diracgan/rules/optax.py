@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _LONG = 2**30  # updates after which a bias correction or a schedule is over
 _SETTLING = 200_000
+_TINIEST, _GRADIENTS = 1e-25, (1e-18, 1e6, 97)  # sizes of lasting gradients whose steps are compared
+_LASTING = 5_000  # updates
 
 
 class OptaxRule(PerPlayerRule):
@@ -80,6 +82,12 @@ class OptaxRule(PerPlayerRule):
                     f"the {who}'s optax transformation moves it by steps that do not shrink with the gradient"
                 )
         return None
+
+    @property
+    def linear_below(self) -> float | None:
+        """The velocity at which steps are half, or twice, as long as in proportion to it; None where they never are."""
+        bounds = [_proportional_below(self._tried(who)) for who in (CRITIC, GENERATOR)]
+        return min((b for b in bounds if b is not None), default=None)
 
     def _tried(self, who: str) -> Any:
         """The transformation on which it is tried whether there is a linearisation."""
@@ -331,6 +339,28 @@ def _is_smooth(opt: optax.GradientTransformation) -> bool:
             if not np.all(np.abs(step - expected) <= scale):
                 return False
     return True
+
+
+def _proportional_below(opt: optax.GradientTransformation) -> float | None:
+    """The size of a lasting gradient whose step is half, or twice, of what the tiniest one's would make it."""
+    with jax.enable_x64(True):
+        sizes = np.append(_TINIEST, np.geomspace(*_GRADIENTS))
+        z = jnp.zeros(1)
+        rest = _state_at_rest(opt, z, opt.init(z))
+
+        def lasting(v: Array) -> Array:
+            state = jax.lax.fori_loop(0, _LASTING, lambda _, s: _updates(opt, z, v, s)[1], rest)
+            return _updates(opt, z, v, state)[0][0]
+
+        steps = np.array(jax.jit(jax.vmap(lasting))(jnp.asarray(sizes)[:, None]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.abs(np.log2(np.abs(steps / sizes) / abs(steps[0] / sizes[0])))
+    off = np.flatnonzero(shares >= 1.0)
+    if len(off) == 0:
+        return None
+    last, first = off[0] - 1, off[0]
+    part = (1.0 - shares[last]) / (shares[first] - shares[last])
+    return float(f"{sizes[last] * (sizes[first] / sizes[last]) ** part:.2g}")
 
 
 def _is_count(path: tuple[Any, ...]) -> bool:

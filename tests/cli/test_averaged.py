@@ -34,3 +34,11 @@ def test_critical_finds_a_cycle_of_a_wanted_size(cli):
     assert out.endswith("by the averaged flow without minibatches' noise\n")
     code, out, err = cli("critical", "r1", "-v", "ns", "--amplitude", "0.5")
     assert code == 2 and "allowed: --rule adam" in err
+
+
+def test_tune_gives_a_cycle_a_wanted_size(cli):
+    words = ("tune", "lr=0.003:0.004", "-v", "wgan-linear", "--rule", "adam:lr=0.01,beta1=0.5")
+    code, out, err = cli(*words, "--amplitude", "0.5")
+    assert (code, err) == (0, "") and "lr = 0.0032258" in out and "a half-life of 223 iterations" in out
+    code, out, err = cli("tune", "lr", "-v", "ns", "--amplitude", "0.5")
+    assert code == 2 and out == "" and "allowed: --rule adam" in err and len(err.splitlines()) == 1

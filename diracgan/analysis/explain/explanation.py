@@ -24,7 +24,7 @@ from ...rules import Rule, check_rule, rule as make_rule
 from ...variants import Variant, check_variant
 from ..linear.settings import settings
 from ..linear.spectrum import spectrum
-from ..slow_flow.averaged import beyond_rest
+from ..slow_flow.beyond_rest import beyond_rest
 from .implications import at_datum, implications, numeric_functions
 from .render import Document, render
 from .symbolic_model import Abbreviations, SymbolicModel, linearised

@@ -15,11 +15,13 @@ from ... import dirac
 from ...dynamics.starts import check_untraced, starts
 from ...errors import InputError
 from ...game import Players
+from ...parameters import parameters
 from ...records import Record
 from ...rules import Rule, check_rule, rule as make_rule
 from ...variants import Variant, check_variant
 from ..decision_thresholds import T
 from ..kinds import Kind, Outcome
+from .coordinates import falls_apart
 from .cycles import Cycle, cycle_between
 from .rotation import LEAST_RADIUS, RADII, SlowSystem, drifts, extent, memory_slope, step_sizes
 
@@ -62,7 +64,8 @@ class AveragedFlow(Record):
         iterated: iterations of the map itself that the answer rests on; 0 where the averaged flow gives it.
         text: the answer in words.
         computed_from: what was computed, in words.
-        variant: label; ``hyperparameters`` its numbers; ``rule`` label; ``x0`` the datum; ``dim`` 1.
+        variant: label; ``hyperparameters`` its numbers; ``rule`` label.
+        x0: the datum; ``dim`` the dimension d: where that is more than 1, all is said of one coordinate.
         start: phi and theta there.
     """
 
@@ -125,7 +128,8 @@ def averaged(
 
     In d > 1 an adaptive rule steps in every coordinate by itself, and each turns about as fast as the others: their
     d - 1 phase differences are as slow as the amplitudes, and are moved by the same coupling, so that an average over
-    all angles would leave out what decides. Where the loss is linear, nothing couples them: each is a game of d = 1.
+    all angles would leave out what decides. Where the loss is linear, nothing couples them: each is a game of d = 1,
+    and the answer that of one.
 
     Args:
         variant: from :func:`diracgan.variant`.
@@ -134,7 +138,7 @@ def averaged(
         phi0: the critic's start, a number; 0.1.
         theta0: the generator's start; 0.2.
         x0: the datum; 0.
-        dim: 1, where it is given.
+        dim: d; more than 1 only where each coordinate is a game of its own, as is tried, and without a start.
 
     Returns:
         An :class:`AveragedFlow`.
@@ -168,73 +172,27 @@ def _averaged_from(
 ) -> AveragedFlow:
     """The averaged flow from a start; InputError where there is none."""
     phi, theta, datum = starts(phi0, theta0, 1 if phi0 is theta0 is dim is None else dim, x0)
+    moves = dataclasses.replace(rule, ema=None)
     if len(datum) != 1:
-        raise InputError(
-            f"the game has d = {len(datum)}; allowed: d = 1: in more every coordinate turns, as fast as the others, so "
-            "that no single angle is left to average over; where the loss is linear (wgan-linear) each coordinate is a "
-            "game of d = 1, else ask verdict or simulate"
-        )
+        return _of_each_coordinate(variant, moves, datum, phi0 is theta0 is None)
     if not math.hypot(phi[0], theta[0] - datum[0]) > 0:
         raise InputError("the start is the equilibrium; allowed: phi0 and theta0 elsewhere")
     with jax.enable_x64(True):
-        return _computed(variant, dataclasses.replace(rule, ema=None), datum, Players(phi, theta))
+        return _computed(variant, moves, datum, Players(phi, theta))
 
 
-def adaptive_flow(
-    variant: Variant | None,
-    rule: Rule | None,
-    dim: int | None = None,
-    x0: ArrayLike | None = None,
-    start: tuple[ArrayLike | None, ArrayLike | None] = (None, None),
-) -> AveragedFlow | None:
-    """The averaged flow, where the rule is adaptive and the flow leads somewhere in d = 1; None for everything else.
-
-    Example:
-        >>> import diracgan as dg
-        >>> adaptive_flow(dg.variant("ns"), dg.rule("simultaneous")) is None
-        True
-    """
-    if variant is None or rule is None or not rule.is_adaptive or dim not in (None, 1):
-        return None
-    try:
-        found = _averaged_from(variant, rule, start[0], start[1], None, x0)
-    except InputError:  # its steps follow the gradient, or x0 has more dimensions
-        return None
-    return None if found.kind is Outcome.UNDECIDED else found
-
-
-def beyond_rest(variant: Variant, rule: Rule | None, x0: ArrayLike) -> str:
-    """What an answer of linear theory leaves out where the rule is adaptive, as the end of a sentence.
-
-    Args:
-        variant: what is minimised.
-        rule: how the players move; None for the flow.
-        x0: the datum, (d,); in d > 1 only where the answer holds is said.
-
-    Example:
-        >>> import diracgan as dg
-        >>> beyond_rest(dg.variant("wgan-linear"), dg.rule("adam", lr=0.01, beta1=0.5), [0.0])[:66]
-        '; that holds while velocities stay below 1e-08; from (0.1, 0.2) it'
-    """
-    return without_rest(rule, adaptive_flow(variant, rule, np.size(x0), x0))
-
-
-def without_rest(rule: Rule | None, flow: AveragedFlow | None) -> str:
-    """The same, given the rule's averaged flow, where there is one.
-
-    Example:
-        >>> import diracgan as dg
-        >>> without_rest(dg.rule("adam"), None)
-        '; that holds while velocities stay below 1e-08; beyond, no averaged flow is known: ask verdict with a start'
-    """
-    bound = None if rule is None or not rule.is_adaptive else rule.linear_below
-    where = "at rest" if bound is None else f"while velocities stay below {bound:g}"
-    if flow is not None:
-        source = "by iterating it" if flow.iterated else "by its averaged flow"
-        return f"; that holds {where}; from (0.1, 0.2) it {flow.text}, {source}"
-    if bound is None:  # its steps may follow the gradient
-        return ""
-    return f"; that holds {where}; beyond, no averaged flow is known: ask verdict with a start"
+def _of_each_coordinate(variant: Variant, rule: Rule, datum: np.ndarray, anywhere: bool) -> AveragedFlow:
+    """The averaged flow of one coordinate, where each is a game of its own and none has a start of its own."""
+    with jax.enable_x64(True):
+        if anywhere and falls_apart(variant, rule, datum):
+            found = _averaged_from(variant, rule, None, None, None, datum[:1])
+            text = f"{found.text}, in each of the {len(datum)} coordinates"
+            return dataclasses.replace(found, dim=len(datum), text=text)
+    raise InputError(
+        f"the game has d = {len(datum)}; allowed: d = 1: in more every coordinate turns, as fast as the others, so "
+        "that no single angle is left to average over; where the loss is linear (wgan-linear) each coordinate is a "
+        "game of d = 1 and has the answer of one, without a start; else ask verdict or simulate"
+    )
 
 
 def _computed(variant: Variant, rule: Rule, datum: np.ndarray, start: Players) -> AveragedFlow:
@@ -322,7 +280,7 @@ def _sizes(system: SlowSystem, distance: float, memory: float, rule: Rule) -> Pl
     ratios = [float(a) / max(float(b), T.tiny) for a, b in zip(sizes, inner, strict=True)]
     if max(ratios) < _ADAPTIVE and min(float(s) for s in sizes) > 0:
         return sizes
-    if rule.linear_below:
+    if "eps" in parameters(type(rule)):
         who = "critic" if ratios[0] > ratios[1] else "generator"
         raise InputError(
             f"the {who}'s gradient about |z| = {distance:.3g} is so small that eps dominates the steps of "

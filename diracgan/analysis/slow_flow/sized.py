@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from ...errors import InputError, number
+from ...errors import InputError, number, one_of
+from ...parameters import Parameter
 from ...records import Record
 from ...rules import Rule
+from ...rules.per_player import CRITIC, GENERATOR
 from ...variants import Variant
 from ..decision_thresholds import T
 from ..kinds import Outcome
@@ -27,6 +30,7 @@ _MOST_LOG = 30.0  # of the size over the wanted one, where it is 0 or infinite
 # tolerances on the scale of the number, and how often it is looked at
 _ROOT: dict[str, Any] = {"xtol": 1e-9, "rtol": 1e-6, "maxiter": 25, "disp": False}
 _CLOSE = 1e-3  # relative error of the size
+_LARGEST_OF = {CRITIC: "|phi|", GENERATOR: "|theta - x0|"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,10 +38,10 @@ class SizedCycle(Record):
     """The values of a number at which the cycle has a wanted size, and all that was looked at.
 
     Attributes:
-        parameter: its name; ``amplitude`` the wanted largest |phi|.
+        parameter: its name; ``amplitude`` the wanted largest |phi|, or |theta - x0|; ``player`` whose.
         values: where the cycle has it, increasing; empty where it has it nowhere.
         looked: values that were looked at, increasing, (k,).
-        amplitudes: largest |phi| there, inf where it grows, NaN where it is undecided, (k,).
+        amplitudes: the player's there, inf where it grows, NaN where it is undecided, (k,).
         flows: the averaged flow at each of ``values``.
         text: the answer in words.
         variant: label; ``rule`` label; ``dim`` 1; ``x0`` the datum.
@@ -45,6 +49,7 @@ class SizedCycle(Record):
 
     parameter: str
     amplitude: float
+    player: str
     values: list[float]
     looked: np.ndarray
     amplitudes: np.ndarray
@@ -65,6 +70,7 @@ def sized_cycle(
     low: float | None = None,
     high: float | None = None,
     x0: ArrayLike | None = None,
+    player: str = CRITIC,
 ) -> SizedCycle:
     """The values of one number at which an adaptive rule ends on a cycle of a wanted size, d = 1.
 
@@ -74,11 +80,12 @@ def sized_cycle(
     Args:
         variant: from :func:`diracgan.variant`.
         parameter: beta1, beta2, lr, lr_ratio, r1, ..., as :func:`diracgan.critical` takes it.
-        amplitude: the wanted largest |phi|, > 0.
+        amplitude: the wanted largest |phi|, or |theta - x0|, > 0.
         rule: from :func:`diracgan.rule`; adaptive, see :func:`diracgan.averaged`.
         low: the least value that is looked at.
         high: the largest.
         x0: the datum; 0.
+        player: whose amplitude: ``"critic"`` or ``"generator"``.
 
     Returns:
         A :class:`SizedCycle`.
@@ -94,11 +101,13 @@ def sized_cycle(
         [0.99]
     """
     wanted = number("amplitude", amplitude, low=0, open_low=True)
+    one_of("player", player, (CRITIC, GENERATOR))
     around = settings(variant, rule, 1, x0)
     handle = parameter_handle(around, parameter)
     if handle.is_integer:
         raise InputError(f"{parameter} is a whole number; allowed: beta1, beta2, lr, lr_ratio, r1, eps, ...")
-    to_scale, from_scale, ends = _scale(handle, low, high)
+    ends = _ends(handle, low, high)
+    scale = Scale.of(handle.domain, ends[0])
     seen: dict[float, float] = {}
     refused: dict[float, InputError] = {}
 
@@ -108,17 +117,16 @@ def sized_cycle(
         return averaged(at.variant, at.rule, x0=at.x0)
 
     def size(place: float) -> float:
-        value = from_scale(place)
+        value = scale.back(place)
         try:
             found = flow(value)
         except InputError as error:  # there the steps follow the gradient
             refused[value], seen[value] = error, math.nan
             return math.nan
-        unknown = math.inf if found.kind is Outcome.GROWING else math.nan
-        seen[value] = unknown if found.amplitude is None else found.amplitude
-        return float(np.clip(np.log(max(seen[value], T.tiny) / wanted), -_MOST_LOG, _MOST_LOG))
+        seen[value] = size_of(found, player)
+        return log_ratio(seen[value], wanted)
 
-    places = np.linspace(to_scale(ends[0]), to_scale(ends[1]), _LOOKS)
+    places = np.linspace(scale.to(ends[0]), scale.to(ends[1]), _LOOKS)
     heights = np.array([size(p) for p in places])
     if len(refused) == len(places):
         averaged(variant, rule, x0=around.x0)  # which says the same of the rule as it was given
@@ -128,18 +136,19 @@ def sized_cycle(
         found: Any = brentq(size, places[k], places[k + 1], **_ROOT)
         root = float(found)
         if abs(size(root)) <= _CLOSE:
-            values.append(from_scale(root))
+            values.append(scale.back(root))
     looked = np.array(sorted(seen))
     amplitudes = np.array([seen[x] for x in looked])
     flows = [flow(x) for x in values]
     return SizedCycle(
         parameter=handle.name,
         amplitude=wanted,
+        player=player,
         values=values,
         looked=looked,
         amplitudes=amplitudes,
         flows=flows,
-        text=_text(handle.name, wanted, flows, values, looked, amplitudes),
+        text=_text(handle.name, _LARGEST_OF[player], wanted, flows, values, looked, amplitudes),
         variant=variant.label,
         rule=rule.label,
         dim=1,
@@ -147,29 +156,54 @@ def sized_cycle(
     )
 
 
-def _scale(
-    handle: ParameterHandle, low: float | None, high: float | None
-) -> tuple[Any, Any, tuple[float, float]]:
-    """To and from the scale on which a number is looked at, and the ends of its range."""
+def size_of(flow: AveragedFlow, player: str) -> float:
+    """A player's amplitude in the end; inf where it grows, NaN where it is undecided."""
+    amplitude = flow.amplitude if player == CRITIC else flow.amplitude_theta
+    unknown = math.inf if flow.kind is Outcome.GROWING else math.nan
+    return unknown if amplitude is None else amplitude
+
+
+def log_ratio(size: float, wanted: float) -> float:
+    """log(size/wanted), bounded where the size is 0 or infinite."""
+    return float(np.clip(np.log(max(size, T.tiny) / wanted), -_MOST_LOG, _MOST_LOG))
+
+
+class Scale(NamedTuple):
+    """On which a number is looked at: by how far it is from 1, by its logarithm, or as it is.
+
+    Attributes:
+        to: the number -> its place.
+        back: its place -> the number.
+    """
+
+    to: Callable[[float], float]
+    back: Callable[[float], float]
+
+    @classmethod
+    def of(cls, domain: Parameter, low: float) -> Scale:
+        """The scale of a number with a domain, looked at from ``low`` on."""
+        if domain.high == 1.0:
+            return cls(lambda x: -math.log1p(-x), lambda p: float(-math.expm1(-p)))
+        if low > 0:
+            return cls(math.log, lambda p: float(math.exp(p)))
+        return cls(float, float)
+
+
+def _ends(handle: ParameterHandle, low: float | None, high: float | None) -> tuple[float, float]:
+    """Between which values a number is looked at."""
     top = handle.domain.high
-    is_decay = top == 1.0
-    most = _LARGEST_DECAY if is_decay else min(_LARGEST, math.inf if top is None else top)
-    floor = 0.0 if is_decay else _LEAST
-    ends = (
-        number(f"low of {handle.name}", floor if low is None else low, low=handle.domain.low),
-        number(f"high of {handle.name}", most if high is None else high, high=top),
-    )
-    if not ends[0] < ends[1]:
-        raise InputError(f"low = {ends[0]:g} is not below high = {ends[1]:g}; allowed: an increasing pair")
-    if is_decay:
-        return (lambda x: -math.log1p(-x)), (lambda p: float(-math.expm1(-p))), ends
-    if ends[0] > 0:
-        return math.log, (lambda p: float(math.exp(p))), ends
-    return float, float, ends
+    most = _LARGEST_DECAY if top == 1.0 else min(_LARGEST, math.inf if top is None else top)
+    floor = 0.0 if top == 1.0 else _LEAST
+    first = number(f"low of {handle.name}", floor if low is None else low, low=handle.domain.low)
+    last = number(f"high of {handle.name}", most if high is None else high, high=top)
+    if not first < last:
+        raise InputError(f"low = {first:g} is not below high = {last:g}; allowed: an increasing pair")
+    return first, last
 
 
 def _text(
     name: str,
+    size: str,
     wanted: float,
     flows: list[AveragedFlow],
     values: list[float],
@@ -179,10 +213,10 @@ def _text(
     known = amplitudes[np.isfinite(amplitudes)]
     if not values:
         span = f"from {known.min():.4g} to {known.max():.4g}" if len(known) else "nowhere finite"
-        return f"no {name} from {looked[0]:.6g} to {looked[-1]:.6g} gives |phi| = {wanted:g}: it is {span}"
+        return f"no {name} from {looked[0]:.6g} to {looked[-1]:.6g} gives {size} = {wanted:g}: it is {span}"
     found = [
         f"{name} = {x:.6g}" + ("" if f.period is None else f" (one rotation in {f.period:.4g} iterations)")
         for x, f in zip(values, flows, strict=True)
     ]
     source = "iterated runs" if any(f.iterated for f in flows) else "the averaged flow"
-    return f"a cycle of |phi| = {wanted:g} at {', '.join(found)}, by {source} without minibatches' noise"
+    return f"a cycle of {size} = {wanted:g} at {', '.join(found)}, by {source} without minibatches' noise"

@@ -20,7 +20,7 @@ from ..linear.margins import margins
 from ..linear.parameter_handle import ParameterHandle, parameter_handle
 from ..linear.settings import AskedAbout, LinearSettings, settings
 from ..linear.status import Status
-from ..slow_flow.averaged import beyond_rest
+from ..slow_flow.beyond_rest import beyond_rest
 from .status_intervals import Interval, ParameterScan, Threshold, over_integers, over_reals
 
 _REACH = 1e3  # a parameter without an upper bound is looked for here

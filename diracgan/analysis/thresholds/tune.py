@@ -19,7 +19,8 @@ from ...variants import Variant
 from ..linear.parameter_handle import ParameterHandle, parameter_handle, set_all
 from ..linear.settings import AskedAbout, LinearSettings, settings
 from ..linear.status import Status
-from ..slow_flow.averaged import averaged, beyond_rest
+from ..slow_flow.averaged import averaged
+from ..slow_flow.beyond_rest import beyond_rest
 from .critical import scanned
 from .rate_search import FastestDecay, FastestDecaySearch
 from .search_tolerances import S
@@ -95,7 +96,7 @@ def tune(
 
     Raises:
         InputError: for arguments that are not allowed, or an adaptive rule (Adam), which divides by the size of its
-            gradients: :func:`diracgan.averaged` says what it ends on.
+            gradients: :func:`diracgan.analysis.tune_cycle` tunes the cycle on which it ends.
 
     References:
         Storn & Price 1997 (differential evolution); Burke, Lewis & Overton 2001 (optima of spectral abscissae are
@@ -136,7 +137,7 @@ def _follows_gradients(around: LinearSettings) -> None:
         return
     raise InputError(
         f"{rule.label} has no fastest rate: from (0.1, 0.2) in d = 1 it {flow.text}; allowed: rules whose steps follow "
-        "the gradient; for a cycle of a given size ask diracgan critical NAME --amplitude SIZE, or dg.averaged"
+        "the gradient; for a cycle of a given size ask diracgan tune --amplitude SIZE, or dg.analysis.tune_cycle"
     )
 
 

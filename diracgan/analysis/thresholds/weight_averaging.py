@@ -19,7 +19,8 @@ from ..linear.decision import leading_frequency
 from ..linear.margins import Margin, margins
 from ..linear.settings import settings
 from ..linear.status import Status
-from ..slow_flow.averaged import AveragedFlow, adaptive_flow, without_rest
+from ..slow_flow.averaged import AveragedFlow
+from ..slow_flow.beyond_rest import adaptive_flow, without_rest
 
 _CURVE = 121  # values on the default curve, from no averaging to a horizon of a million
 _RESTS = (0.9, 1e-6)  # 1 - decay on it

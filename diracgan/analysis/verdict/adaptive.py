@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..kinds import Kind, Outcome
-from ..slow_flow.averaged import adaptive_flow
+from ..slow_flow.beyond_rest import adaptive_flow
 from .evidence import Answer, Case
 
 _OPEN = (Kind.LIMIT_CYCLE, Kind.UNDECIDED)

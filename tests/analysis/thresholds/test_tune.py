@@ -125,6 +125,8 @@ def test_an_adaptive_rule_is_told_what_linear_theory_leaves_out():
 def test_a_rule_that_does_not_end_at_rest_is_refused():
     variant, rule = dg.variant("ns").with_(r1=0.1), dg.rule("adam", lr=0.001)
     flow = dg.averaged(variant, rule)
-    with pytest.raises(dg.InputError, match=r"no fastest rate.*--amplitude SIZE, or dg\.averaged") as refused:
+    with pytest.raises(
+        dg.InputError, match=r"no fastest rate.*tune --amplitude SIZE, or dg\.analysis\.tune_cycle"
+    ) as refused:
         dg.tune(variant, "beta1", rule=rule)
     assert flow.text in str(refused.value)
