@@ -152,7 +152,7 @@ def test_a_named_rule_goes_to_another_process_as_other_rules_do():
 
 @pytest.mark.slow  # fast: analysis/thresholds/test_tuned_cycle.py, whose regime names Adam's own bound
 def test_the_velocity_below_which_a_transformation_is_linear():
-    # a lasting gradient g moves Adam by lr g/(g + eps): half of what its slope says at g = eps; clipped, at twice the cut
+    # a lasting gradient g moves Adam by lr g/(g + eps): half its slope at g = eps; a clipped one at twice the cut
     cut = optax.chain(optax.clip(1.0), optax.sgd(0.1))
     found = [dg.rule.from_optax(o).linear_below for o in (optax.adam(0.01, eps=1e-4), cut, optax.sgd(0.1))]
     assert found[0] == pytest.approx(1e-4, rel=0.05) and found[1] == pytest.approx(2.0, rel=0.05)
