@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import equinox as eqx
@@ -32,8 +33,9 @@ BLOWS_UP = 5.0  # a series that spreads so many times as far as under the run's 
 FACTOR = 32.0  # of lr, or 1/FACTOR of 1 - beta1, up to which is looked
 BISECTIONS = 5  # to a tenth
 EVERY = 5  # iterations between two looks
-_SHARE = 0.1  # of the window, which is followed: what blows up does so at once
-_MEMORIES = 8  # of the averaged gradient, which are followed at least
+# of the window, which is followed: on pilot runs more told no more of lr, and less missed what beta1 does slowly
+_SHARES = {"lr": 0.3, "beta1": 1.0}
+_PARTS = 4  # after each of which is seen whether it has blown up
 _NEAR = 1e-6  # of the way to the next look, that two runs on the same minibatches begin apart
 _GROWS = 2.0  # times as far apart at the end of the window as at its beginning
 _STEADY = 1.5  # times as far in the whole window as in what is followed, at most, spreads what does not wander slowly
@@ -80,12 +82,12 @@ def critical_setting(
 
     It blows up where loss_g or a mean logit spreads more than five times as far as under the run's own setting. Linear
     theory cannot tell: a multiplier beyond 1 often ends on a small cycle, for the second moments grow with the
-    gradients. So the nonlinear step itself is followed, on the same minibatches under both settings, for a tenth of
-    the window or 8 memories of the averaged gradient, 1/(1 - beta1) each, at least 50 iterations, and the value
-    bisected up to 32 times the learning rate, or 1/32 of 1 - beta1, to a tenth: it is taken for granted that what blows
-    up at a value does so beyond it. A series that wanders so slowly that a tenth of the window holds little of it does
-    not count. This runs the experiment, if for a short while: about a quarter of what bisected runs over whole windows
-    take, for beta1 a third.
+    gradients. So the nonlinear step itself is followed, on the same minibatches under both settings: for three tenths
+    of the window (at least 50 iterations) at other learning rates, and for all of it at other beta1, whose effects are
+    slow; no longer than until it has blown up. The value is bisected up to 32 times the learning rate, or 1/32 of
+    1 - beta1, to a tenth: it is taken for granted that what blows up at a value does so beyond it. A series that
+    wanders so slowly that what is followed holds little of it does not count. This is the experiment itself, made on
+    other minibatches than the run's next ones: for beta1 whole, for lr a third of it.
 
     Args:
         run: as in :func:`~diracgan.forecast`, as are ``samples``, ``seed``, ``players``, ``rule``, ``memory`` and
@@ -159,24 +161,28 @@ class _CriticalSearch:
         """The setting at a value; None for the run's own."""
         return self.now if value is None else changed(self.now, {self.parameter: value})
 
-    def series(self, setting: Setting, looks: int) -> np.ndarray:
-        """What is watched, (3, looks)."""
-        self.made += looks * EVERY
-        _, seen = _followed(self.at.under(setting), self.key, jnp.asarray(looks), self.steps // EVERY)
-        return np.asarray(seen)[:looks].T
+    def series(self, setting: Setting, looks: int, parts: int = 1) -> Iterator[np.ndarray]:
+        """What is watched, (3, looks), after each of so many parts of them."""
+        there, most = self.at.under(setting), self.steps // EVERY
+        ends = [looks * part // parts for part in range(parts + 1)]
+        seen = np.empty((0, 0))
+        for first, last in itertools.pairwise(ends):
+            there, rows = _followed(there, self.key, jnp.asarray(first), jnp.asarray(last), most)
+            self.made += (last - first) * EVERY
+            fresh = np.asarray(rows)[first:last].T
+            seen = np.hstack([seen, fresh]) if seen.size else fresh
+            yield seen
 
     def value(self) -> float | None:
         """From which on it blows up; None where it does so nowhere."""
-        usual = self.series(self.now, self.steps // EVERY)
+        usual = next(self.series(self.now, self.steps // EVERY))
 
         def blows_up(values: np.ndarray) -> np.ndarray:
             setting = self.varied(float(values[0]))
-            looks = _looks(setting.rule, self.steps)
-            seen = self.series(setting, looks)
-            if not np.all(np.isfinite(seen)):
-                return np.array([True])
-            wider = spread(seen) > BLOWS_UP * spread(usual[:, :looks])
-            return np.array([np.any(wider[_tells(usual, looks)])])
+            looks = _looks(self.parameter, self.steps)
+            most, telling = BLOWS_UP**2 * _squares(usual[:, :looks]), _tells(usual, looks)
+            parts = self.series(setting, looks, _PARTS)
+            return np.array([any(np.any(~(_squares(x) <= most)[telling]) for x in parts)])
 
         found = float(bisected(blows_up, _value(self.now, self.parameter), 1, self.parameter)[0])
         return None if np.isnan(found) else found
@@ -184,8 +190,8 @@ class _CriticalSearch:
     def cause(self, value: float) -> str:
         """``"growth"`` where runs on the same minibatches part at this value, else ``"noise"``."""
         setting, most = self.varied(value), self.steps // EVERY
-        looks, there = _looks(setting.rule, self.steps), self.at.under(setting)
-        after, _ = _followed(there, self.key, jnp.asarray(1), most)
+        looks, there = _looks(self.parameter, self.steps), self.at.under(setting)
+        after, _ = _followed(there, self.key, jnp.asarray(0), jnp.asarray(1), most)
         apart = np.asarray(_parted(there, after, self.key, jnp.asarray(looks), most))[:looks]
         self.made += (2 * looks + 1) * EVERY
         return "growth" if _grows(apart) else "noise"
@@ -194,7 +200,7 @@ class _CriticalSearch:
         """The result, in words too."""
         name, now = self.parameter, _value(self.now, self.parameter)
         largest = float(_largest(now, name))
-        followed = EVERY * _looks(self.varied(largest if value is None else value).rule, self.steps)
+        followed = EVERY * _looks(name, self.steps)
         if value is None:
             text = f"does not blow up within {followed} iterations at {name} = {largest:.3g}, where the search ends"
         else:
@@ -203,6 +209,11 @@ class _CriticalSearch:
             if by == "noise":
                 text += "; by minibatch noise that adds up, not by growth: runs on the same minibatches do not part"
         return CriticalSetting(name, now, value, by, largest, self.made, text)
+
+
+def _squares(seen: np.ndarray) -> np.ndarray:
+    """The sum of squares of series (., looks) around their own lines, which further looks only add to."""
+    return seen.shape[1] * spread(seen) ** 2 if np.all(np.isfinite(seen)) else np.full(len(seen), np.inf)
 
 
 def _tells(usual: np.ndarray, looks: int) -> np.ndarray:
@@ -215,16 +226,17 @@ def _tells(usual: np.ndarray, looks: int) -> np.ndarray:
     return steady if np.any(steady) else np.ones_like(steady)
 
 
-def _looks(rule: Rule, steps: int) -> int:
+def _looks(parameter: str, steps: int) -> int:
     """How often a run is looked at."""
-    memory = 1.0 / (1.0 - float(getattr(rule, "beta1", 0.0)))
-    return int(min(max(_SHARE * steps, _MEMORIES * memory, _FEWEST * EVERY), steps)) // EVERY
+    return int(min(max(_SHARES[parameter] * steps, _FEWEST * EVERY), steps)) // EVERY
 
 
 @eqx.filter_jit
-def _followed(at: JaxCheckpoint, key: Array, looks: Array, most: int) -> tuple[tuple[Players, Pytree], Array]:
-    """Where the run ends that goes on, and what is watched after every few iterations of it, (most, 3); zeros after the
-    last look."""
+def _followed(
+    at: JaxCheckpoint, key: Array, first: Array, last: Array, most: int
+) -> tuple[JaxCheckpoint, Array]:
+    """The checkpoint at which the run ends that goes on from look ``first`` to ``last``, and what is watched at each,
+    (most, 3), zeros elsewhere."""
 
     def once(n: Array, state: tuple[Players, Pytree]) -> tuple[Players, Pytree]:
         return at.iterated(state, jax.random.fold_in(key, n))
@@ -235,20 +247,19 @@ def _followed(at: JaxCheckpoint, key: Array, looks: Array, most: int) -> tuple[t
 
     start = (at.players, at.memory)
     rows = jnp.zeros((most, *jax.eval_shape(lambda z: _watched(at, z), at.players).shape))
-    return jax.lax.fori_loop(0, looks, look, (start, rows))
+    end, seen = jax.lax.fori_loop(first, last, look, (start, rows))
+    return eqx.tree_at(lambda c: (c.players, c.memory), at, end), seen
 
 
 @eqx.filter_jit
-def _parted(
-    at: JaxCheckpoint, next_look: tuple[Players, Pytree], key: Array, looks: Array, most: int
-) -> Array:
+def _parted(at: JaxCheckpoint, next_look: JaxCheckpoint, key: Array, looks: Array, most: int) -> Array:
     """How far apart the weights of two runs on the same minibatches are after every few iterations, (most,).
 
     They begin a small share of the way to ``next_look`` apart. In a linear system the noise, which is the same, drops
     out.
     """
-    start = (at.players, at.memory)
-    near = jax.tree.map(lambda x, y: x + _NEAR * (y - x) if eqx.is_inexact_array(x) else x, start, next_look)
+    start, later = ((c.players, c.memory) for c in (at, next_look))
+    near = jax.tree.map(lambda x, y: x + _NEAR * (y - x) if eqx.is_inexact_array(x) else x, start, later)
 
     def once(n: Array, both: Pytree) -> Pytree:
         return jax.vmap(lambda z: at.iterated(z, jax.random.fold_in(key, n)))(both)
