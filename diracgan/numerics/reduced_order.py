@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 _EXHAUSTED = 1e-10  # of its length, what is left of a direction that the basis already holds
+_WELL = 1e-3  # from which on what is left is orthogonal to the basis to 1e-13 as it is
 
 
 class ReducedModel(NamedTuple):
@@ -83,11 +84,15 @@ def new_directions(basis: np.ndarray, vectors: np.ndarray) -> np.ndarray:
         [[0.0], [1.0], [0.0]]
     """
     size = np.linalg.norm(vectors, axis=0)
-    left = vectors[:, size > 0] / size[size > 0]
+    some = size > 0
+    left = np.asfortranarray(vectors if np.all(some) else vectors[:, some]) / size[some]
     for _ in range(2):  # twice is enough (Kahan)
-        left = left - basis @ (basis.T @ left)
-    u, s, _ = np.linalg.svd(left, full_matrices=False)
-    fresh = u[:, s > _EXHAUSTED]
+        left -= basis @ (basis.T @ left)
+    q, r = np.linalg.qr(left)
+    u, s, _ = np.linalg.svd(r)
+    fresh = q @ u[:, s > _EXHAUSTED]
+    if np.all(s > _WELL):
+        return fresh
     return np.linalg.qr(fresh - basis @ (basis.T @ fresh))[0]
 
 
