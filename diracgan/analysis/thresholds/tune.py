@@ -144,9 +144,7 @@ def _follows_gradients(around: LinearSettings) -> None:
 def _ranges(
     around: LinearSettings, over: Mapping[str, tuple[float, float] | None] | Iterable[str]
 ) -> dict[ParameterHandle, tuple[float, float]]:
-    wanted: dict[str, Any] = dict(over) if isinstance(over, Mapping) else dict.fromkeys(_names(over))
-    if not wanted:
-        raise InputError("nothing to tune; allowed: at least one parameter in over")
+    wanted = asked_for(over)
     found = {}
     for name, given in wanted.items():
         if name.strip() == "ema":
@@ -159,11 +157,7 @@ def _ranges(
             first = (-_REACH if low is None else low) if not k.is_integer else max(int(low or 0), 0)
             last = (_REACH if high is None else high) if not k.is_integer else first + 4
         else:
-            try:
-                first, last = given
-            except (TypeError, ValueError):
-                text = f"the range of {name} = {shown(given)} is not a range; allowed: (low, high)"
-                raise InputError(text) from None
+            first, last = range_of(name, given)
             first, last = (
                 integer(f"{end} of {name}", x, low=int(low or 0))
                 if k.is_integer
@@ -183,13 +177,30 @@ def _ranges(
     return found
 
 
-def _names(over: Mapping[str, tuple[float, float] | None] | Iterable[str]) -> list[str]:
-    names = [over] if isinstance(over, str) else listed("over", over, "names")
-    if not all(isinstance(n, str) for n in names):
+def asked_for(over: Mapping[str, tuple[float, float] | None] | Iterable[str]) -> dict[str, Any]:
+    """The parameters that may change, each with its range as it was given or None."""
+    if isinstance(over, Mapping):
+        found: dict[str, Any] = dict(over)
+    else:
+        found = dict.fromkeys([over] if isinstance(over, str) else listed("over", over, "names"))
+    if not all(isinstance(n, str) for n in found):
         raise InputError(
             f"over = {shown(over)}; allowed: names, or a mapping of names to (low, high) or None"
         )
-    return names
+    if not found:
+        raise InputError("nothing to tune; allowed: at least one parameter in over")
+    return found
+
+
+def range_of(name: str, given: Any) -> tuple[Any, Any]:
+    """Both ends of a range."""
+    try:
+        first, last = given
+    except (TypeError, ValueError):
+        raise InputError(
+            f"the range of {name} = {shown(given)} is not a range; allowed: (low, high)"
+        ) from None
+    return first, last
 
 
 def _record(

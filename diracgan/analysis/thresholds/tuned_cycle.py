@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from ...errors import number
+from ...errors import InputError, number
 from ...records import Record
 from ...rules import Rule
 from ...rules.per_player import GENERATOR
@@ -20,6 +20,7 @@ from ..linear.parameter_handle import parameter_handle, set_all, settable
 from ..linear.settings import LinearSettings, settings
 from ..slow_flow.averaged import AveragedFlow, averaged
 from ..slow_flow.sized import Scale, SizedCycle, log_ratio, size_of, sized_cycle
+from .tune import asked_for, range_of
 from .weight_averaging import decay_for
 
 _USUAL = ("lr", "lr_d", "lr_g", "lr_ratio", "beta1", "beta2", "b1", "b2", "decay")
@@ -170,9 +171,15 @@ def _ranges(
         known = settable(around)
         fixed = {"lr_d", "lr_g"} if None in (rule.lr_d, rule.lr_g) else {"lr"}
         names = [n for n in _USUAL if n in known and n not in fixed] if rule.lr_sets_steps else []
-        over = dict.fromkeys(names)
-    asked: dict[str, Any] = dict(over) if isinstance(over, Mapping) else dict.fromkeys(over)
-    return {name: _range(around, name) if ends is None else ends for name, ends in asked.items()}
+        if not names:
+            raise InputError(
+                f"{rule.label} holds its own numbers; allowed: over=, with parameters of the variant"
+            )
+        over = names
+    return {
+        name: _range(around, name) if ends is None else range_of(name, ends)
+        for name, ends in asked_for(over).items()
+    }
 
 
 def _range(around: LinearSettings, name: str) -> tuple[float | None, float | None]:

@@ -100,7 +100,7 @@ def test_what_is_out_of_reach_says_so_and_coordinates_of_a_linear_game_are_games
 
 def test_a_rule_whose_steps_follow_the_gradient_is_refused_in_one_line():
     with pytest.raises(dg.InputError, match="follow the size of the gradient"):
-        tune_cycle(LINEAR, 0.1, dg.rule("simultaneous"), ["lr"])
+        tune_cycle(LINEAR, 0.1, dg.rule("simultaneous"), "lr")
 
 
 @pytest.mark.slow  # fast: cli/test_averaged.py, it needs an adaptive rule and a plane
