@@ -38,10 +38,7 @@ def derivative_of_map(step: Callable[[Any], Any], state: Pytree) -> tuple[Produc
         flat, restore = ravel_pytree(jax.tree.map(jax.numpy.asarray, state))
 
         def moved(y: Array) -> Array:
-            after = step(restore(y))
-            if jax.tree.structure(after) != tree:
-                raise InputError("step(state) has another structure than the state; allowed: the same pytree")
-            return ravel_pytree(after)[0]
+            return ravel_pytree(_like(tree, step(restore(y))))[0]
 
         push = jax.jit(jax.linearize(moved, flat)[1])
 
@@ -50,6 +47,13 @@ def derivative_of_map(step: Callable[[Any], Any], state: Pytree) -> tuple[Produc
             return np.asarray(push(jax.numpy.asarray(v, flat.dtype)))
 
     return product, len(flat), np.float64 if double else np.float32
+
+
+def _like(tree: Any, after: Pytree) -> Pytree:
+    """What a step gives, once it has the state's structure."""
+    if jax.tree.structure(after) != tree:
+        raise InputError("step(state) has another structure than the state; allowed: the same pytree")
+    return after
 
 
 def _of_tensors(
@@ -62,7 +66,7 @@ def _of_tensors(
     start = [x.detach() for x in leaves]
 
     def moved(*tensors: Any) -> tuple[Any, ...]:
-        return tuple(jax.tree.leaves(step(jax.tree.unflatten(tree, tensors))))
+        return tuple(jax.tree.leaves(_like(tree, step(jax.tree.unflatten(tree, tensors)))))
 
     def product(v: np.ndarray) -> np.ndarray:
         parts = torch.from_numpy(np.array(v)).to(dtype).split(counts)

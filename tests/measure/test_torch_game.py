@@ -242,6 +242,10 @@ def unstepped(critic, generator):
         ("the critic is compiled", lambda: refused(lambda c, g: (torch.compile(c), g))),
         ("clip has 3 entries", lambda: refused(lambda c, g: (c, g), clip=(1, 2, 3))),
         ("not a pair", lambda: refused(lambda c, g: (c, g), optimiser=3)),
+        (
+            "another structure",
+            lambda: dg.measure.eigenvalues(lambda s: {"b": s["a"]}, {"a": torch.ones(2)}, of="step"),
+        ),
         ("one of torch.optim", lambda: refused(lambda c, g: (c, g), optimiser=(3, 3))),
         ("not the critic's", lambda: refused(lambda c, g: (c, g), optimiser=unstepped(*networks()[:2]))),
     ],
