@@ -74,7 +74,11 @@ def player_of(name: str) -> str | None:
     Example:
         >>> [player_of(n) for n in ("d_loss", "Gen_loss", "errD", "fid", "Loss/G/loss", "D(G(z))")]
         ['critic', 'generator', 'critic', None, 'generator', 'critic']
+        >>> player_of("loss_disc_fake_g")  # of MMGeneration: what the discriminator says of fake samples to G
+        'generator'
     """
+    if words_of(name)[-2:] in (["fake", "g"], ["fake", "gen"]):
+        return "generator"
     for word in words_of(name):
         if word in _CRITIC:
             return "critic"

@@ -227,7 +227,7 @@ def _table(
     for chunk in iter(lambda: list(itertools.islice(rows, _CHUNK)), []):
         kept = []
         for row in chunk:
-            if row and row[0].strip() == head[0] and [c.strip() for c in row[: len(head)]] == head:
+            if row and row[0].strip() in ("", head[0]) and _named(row)[: len(head)] == head:
                 restarts += 1  # a run that was started again wrote its header once more
                 wider = max(wider, _named(row)[len(head) :], key=len)
                 continue
@@ -261,10 +261,12 @@ def _table(
 
 
 def _named(head: list[str]) -> list[str]:
-    """The names of a header, without the blank ones at its end."""
+    """The names of a header, without the blank ones at its end; of several blank ones each has its own, as pandas'."""
     names = [c.strip() for c in head]
     while len(names) > 1 and not names[-1]:
         names = names[:-1]
+    if names.count("") > 1:
+        names = [n or f"Unnamed: {k}" for k, n in enumerate(names)]
     return names
 
 

@@ -43,7 +43,8 @@ _SPACED = re.compile(
 )
 # "loss D/G: 1.39/0.69", "D / G loss": two names before two numbers
 _BOTH = re.compile(r"(?<![\w./])([a-z_]+) ?/ ?([a-z_]+)(?=(?: loss)?\s*[:=])", re.IGNORECASE)
-_BAR = re.compile(r"(?:\|\s*|━\S*\s+)(\d+)/\d+\s*(?:\[|\d+:)")  # of tqdm, and of rich
+# of tqdm, of rich, of Flashy ("| 3/200 | 3.2 it/sec |") and of PyTorch's language models ("| 50/ 200 batches |")
+_BAR = re.compile(r"(?:\|\s*|━\S*\s+)(\d+)/\s*\d+\s*(?:\[|\d+:|\||batches\b)")
 _UNFINISHED = re.compile(r"^[\s\x08]*(\d+)/(?!\1\b)\d+\s*(?:\[[=>.]|━|.*ms/step)")  # of Keras, amid an epoch
 # [0.69, 0.5] behind a name: the loss before what is measured beside it
 _BRACKETED = re.compile(
@@ -54,6 +55,7 @@ _COUNT = re.compile(
     rf"\b(epoch|ep|batch|(?:global_)?step|it|itr|iter|iteration|{'|'.join(FOREIGN)})s? +#?(\d+)\b(?!/|\.?\w)",
     re.IGNORECASE,
 )
+_EPOCH = re.compile(r"\bepoch['\"]?\s*[:=]\s*\d", re.IGNORECASE)
 _ALONE = re.compile(r"\] \[(\d+)\] ")  # of CLU: "logging_writer.py:48] [500] d_loss=1.386"
 # "100: ..", "0 [D loss: ..", "000100 -> ..", ">1, 1/117, ..", "#100 ..": a line that begins with its clock
 _LEADING = re.compile(r"^\s*[>#(]?\s*(\d+)\)?(?:/\d+(?=:\s)|, (\d+)/\d+)?(?=\s*->|\s*[|>,\[]|:?(?:\s|$))")
@@ -77,6 +79,9 @@ _FACES = re.compile(rf"\[#(\d+)\]\[\d+ms\]\[({_NUMBER})\](?:\[({_NUMBER})\])?", 
 _ENDLESS = re.compile(r"\d{400}|\s{400}")  # no number; the time of the patterns grows with its square
 _HEAD = 1 << 16  # characters that tell how decimals are written
 _SEEN = 3  # decimal commas among them
+_HELD = 4096  # lines at most that wait for a clock below them
+# of loguru: __main__:train:88 - ...
+_CALLER = re.compile(r"\b[\w.]+:[\w<>]+:\d+(?= [-|] )")
 _TIMINGS = {"time", "data"}  # of pix2pix: seconds an iteration and a load took, not a clock
 
 
@@ -93,7 +98,8 @@ def read_printed(path: Path, encoding: str) -> LogTable:
     with path.open(encoding=encoding, errors="replace") as file:
         head = file.read(_HEAD)
         file.seek(0)
-        for line, row in _rows(_pointed(whole_lines(file), head)):
+        below = _clock_below(_pointed(head.splitlines(), head))
+        for line, row in _rows(_pointed(whole_lines(file), head), below):
             if _HEADER.search(line) and not _clock(line, False):
                 starts.append(columns.rows)
             if row is not None:
@@ -104,6 +110,8 @@ def read_printed(path: Path, encoding: str) -> LogTable:
     made = columns.arrays()
     cuts = sorted({s for s in starts if 0 < s < columns.rows})
     notes = [f"started {len(cuts) + 1} times"] if cuts else []
+    if below:
+        notes.append("the clock stands below its losses")
     if unfinished and columns.rows - len(unfinished) >= FEWEST:
         made = {n: np.delete(c, unfinished) for n, c in made.items()}
         notes.append(f"{len(unfinished)} running means within epochs were left out")
@@ -116,19 +124,64 @@ def _pointed(lines: Iterable[str], head: str) -> Iterable[str]:
     return (_COMMAS.sub(r"\1.\2", line) for line in lines) if commas else lines
 
 
-def _rows(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, float] | None]]:
-    """Each line and its numbers, None where it reports nothing."""
+def _rows(lines: Iterable[str], below: bool = False) -> Iterator[tuple[str, dict[str, float] | None]]:
+    """Each line and its numbers, None where it reports nothing.
+
+    Args:
+        lines: of a log.
+        below: whether a clock on a line of its own counts the lines above it, not those below.
+    """
     before: dict[str, float] = {}
+    held: list[tuple[str, dict[str, float]]] = []  # lines that wait for the clock below them
     for line in lines:
         clock, values = _row(line, before)
         told = {n: x for n, x in before.items() if n == "epoch" or clock.keys().isdisjoint(before)}
-        if clock and not any(player_of(n) is not None or says_loss(n) for n in values):
+        if clock and not any(map(_of_loss, values)):
             before = told | clock  # the losses may stand below
-        if values:
-            own = bool(clock) or any(map(is_clock_name, values))
+        own = bool(clock) or any(map(is_clock_name, values))
+        if values and below and not own:
+            held.append((line, values))
+        elif values:
             yield line, {n: x for n, x in before.items() if n == "epoch" or not own} | clock | values
-            continue
-        yield line, None
+        else:
+            yield line, None
+        ended = bool(clock) and not values
+        if ended or len(held) == _HELD:
+            yield from ((above, (before if ended else {}) | row) for above, row in held)
+            held = []
+    yield from held
+
+
+def _of_loss(name: str) -> bool:
+    return player_of(name) is not None or says_loss(name)
+
+
+def _clock_below(lines: Iterable[str]) -> bool:
+    """Whether the clock stands below its losses: they come first, all of them, and a clock ends them time and again.
+
+    Example:
+        >>> lines = 5 * ["d_loss: 1.38", "g_loss: 0.7", "step: 100"]
+        >>> _clock_below(lines), _clock_below(lines[1:]), _clock_below(lines[2:])
+        (True, False, False)
+    """
+    before: dict[str, float] = {}
+    above: set[str] = set()  # clocks that have stood on lines of their own
+    groups: list[set[str]] = [set()]  # names of losses between such lines
+    for line in lines:
+        clock, values = _row(line, before)
+        before |= clock
+        found = {*filter(_of_loss, values)}
+        if found and (clock or any(map(is_clock_name, values))):
+            return False
+        groups[-1] |= found
+        if clock and not values and groups[-1]:
+            if len(groups) == 1 and clock.keys() & above:
+                return False
+            groups.append(set())
+        above |= clock.keys()
+        if len(groups) > _SEEN:
+            break
+    return len(groups) > 2 and all(g == groups[0] for g in groups[:-1])
 
 
 def _kind(line: str) -> str:
@@ -141,7 +194,7 @@ def _row(line: str, before: dict[str, float]) -> tuple[dict[str, float], dict[st
     """What counts one line, and its other numbers by their names; ``before``: the clock that was told last."""
     if _ENDLESS.search(line):
         return {}, {}
-    line = _JULIA.sub(r"\1e\2", _PERCENT.sub("", _COLOUR.sub("", line)))
+    line = _JULIA.sub(r"\1e\2", _CALLER.sub("", _PERCENT.sub("", _COLOUR.sub("", line))))
     line = without_thousands(_BRACKETED.sub(r"\1\2", TENSOR.sub(r"\1\2", _listed(line))))
     clock = _clock(line, "epoch" in before)
     both = {f"{m[1]}/{m[2]}": (m[1], m[2]) for m in _BOTH.finditer(line) if _players(m[1], m[2])}
@@ -202,7 +255,7 @@ def _clock(line: str, epoch: bool) -> dict[str, float]:
     if bar is not None:
         clock["batch"] = float(bar[1])
     counts = _FRACTION.findall(line)
-    inner = epoch and len(counts) == 1  # of two the first is the next epoch
+    inner = len(counts) == 1 and (epoch or _EPOCH.search(line) is not None)  # of two the first is the epoch
     for k, (name, at, _, alone, count) in enumerate(counts):
         clock[(name or alone).lower() or ("epoch", "batch")[min(k + inner, 1)]] = float(at or count)
     clock |= {plain_name(name): float(at) for name, at in _COUNT.findall(line)}

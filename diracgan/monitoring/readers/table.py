@@ -211,7 +211,7 @@ def _fill(column: array[float], rows: int) -> None:
 
 
 def cell_value(cell: str, thousands: bool = False) -> float:
-    """The number in a cell, also ``0,25``, ``tensor(0.25, ...)``, ``25 %`` and ``25/500``; NaN where there is none.
+    """The number in a cell, also ``0,25``, ``tensor(0.25, ...)``, ``25 %``, ``25/500``, ``2 ± 1``; NaN where none is.
 
     Args:
         cell: its text.
@@ -227,7 +227,7 @@ def cell_value(cell: str, thousands: bool = False) -> float:
         return float(cell)
     except ValueError:
         pass
-    cell = cell.strip().strip("'\"")
+    cell = cell.strip().strip("'\"*`")  # also Markdown's
     if (thousands or cell.count(",") > 1) and _THOUSANDS.fullmatch(cell):
         return float(cell.replace(",", ""))
     if _DECIMAL_COMMA.fullmatch(cell):
@@ -235,7 +235,7 @@ def cell_value(cell: str, thousands: bool = False) -> float:
     if fortran := _FORTRAN.fullmatch(cell):
         return float("e".join(fortran.groups()))
     found = _NUMBER.match(cell)
-    if found is None or not re.fullmatch(r"\s*%?|,.*\)|\)|\s*/\s*\d+", cell[found.end() :]):
+    if found is None or not re.fullmatch(r"\s*%?|,.*\)|\)|\s*/\s*\d+|\s*(?:±|\+/-).*", cell[found.end() :]):
         return math.nan
     return float(found[1])
 

@@ -1,7 +1,12 @@
-"""Logs inside something else, unwrapped line by line: containers' and loggers' lines, LaTeX, Prometheus' metrics."""
+"""Logs inside something else, unwrapped line by line.
+
+Containers' and loggers' lines, LaTeX, Prometheus' metrics, boxes of names and numbers, tables within text.
+"""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import math
 import re
@@ -13,7 +18,7 @@ from typing import Any
 from ..clocks import is_clock_name, is_setting
 from ..roles import player_of, says_loss, words_of
 from .json_lines import leaves
-from .table import VALUE_COLUMNS
+from .table import VALUE_COLUMNS, cell_value
 
 # of Docker, CloudWatch, loguru, Google, journald
 _PRINTED = ("log", "message", "msg", "text", "textPayload", "MESSAGE")
@@ -32,7 +37,12 @@ _SAMPLE = re.compile(
 )
 # of what a logger adds by itself: created, msecs, relativeCreated of Python's
 _TIMES = frozenset("time timestamp ts created msecs elapsed seconds duration uptime".split())
+# of OpenAI's baselines, Stable-Baselines3 and PrettyTable: a box a row, a name and a number a line
+_EDGE = re.compile(r"\s*[-+=]{5,}\s*")
+_BOXED = re.compile(r"\s*\|(\s*)([^\W\d_][^|]*?)\s*\|\s*([^|\s]*)\s*\|\s*")
+_MARKS = ("|", "\t", ";", ",", None)  # what parts the cells of a table; None stands for blanks
 _WIDE = 3  # wrapped lines that are looked at
+_LINES = 200  # of the first lines, those among which a table may begin
 
 
 def unwrapped(path: Path, head: str, encoding: str, folder: Path) -> Path | None:
@@ -61,7 +71,12 @@ def _unwrapping(head: str) -> Callable[[Iterable[str]], Iterator[str]] | None:
         return _of_runtime
     if first and _DESCRIBED.match(first[0]) and any(map(_SAMPLE.fullmatch, head.splitlines())):
         return _of_prometheus
-    return _of_latex if "\\begin{" in head and _ROW.search(head) else None
+    if "\\begin{" in head and _ROW.search(head):
+        return _of_latex
+    if any(row for row in _boxes(head.splitlines())):
+        return _of_boxes
+    found = _table_within(head.splitlines()[:_LINES])
+    return None if found is None else functools.partial(_of_table, *found)
 
 
 def _printed_in(line: str) -> str | None:
@@ -140,3 +155,69 @@ def _of_latex(lines: Iterable[str]) -> Iterator[str]:
             row = plain
         row = re.sub(r"\\([_%&#$])", r"\1", row.replace("\\&", "and")).replace("$", "")
         yield "\t".join(cell.strip() for cell in row.split("&")) + "\n"
+
+
+def _boxes(lines: Iterable[str]) -> Iterator[dict[str, float]]:
+    """The numbers of every box by their names; what is indented below ``train/`` has that before its name.
+
+    Example:
+        >>> list(_boxes(["--------", "| train/    |     |", "|    d_loss | 1.3 |", "| step      | 100 |", "--------"]))
+        [{'train/d_loss': 1.3, 'step': 100.0}]
+    """
+    row: dict[str, float] | None = None  # None: outside
+    part, margin = "", ""
+    for line in lines:
+        if _EDGE.fullmatch(line):
+            if row:
+                yield row
+            row, part = {}, ""
+            continue
+        found = _BOXED.fullmatch(line)
+        if row is None or found is None:
+            row = None
+            continue
+        indent, name, cell = found.groups()
+        if not cell and name.endswith("/"):
+            part, margin = name, indent
+            continue
+        part = part if len(indent) > len(margin) else ""
+        value = cell_value(cell, thousands=True)
+        if math.isfinite(value) or cell.lower().lstrip("+-") in ("nan", "inf"):
+            row[part + name] = value
+
+
+def _of_boxes(lines: Iterable[str]) -> Iterator[str]:
+    for row in _boxes(lines):
+        yield json.dumps(row) + "\n"
+
+
+def _table_within(lines: list[str]) -> tuple[str, str | None] | None:
+    """The header of a table that begins below other lines, and what parts its cells; None where there is none.
+
+    Example:
+        >>> _table_within(["Using cuda:0", "step,d_loss", "0,1.38"]), _table_within(["step,d_loss", "0,1.38"])
+        (('step,d_loss', ','), None)
+    """
+    filled = [line for line in lines if line.strip() and not set(line) <= set("|-:=+ \t\r\n")]
+    for k, (line, below) in enumerate(itertools.pairwise(filled)):
+        for mark in _MARKS:
+            names, cells = (_cells_of(x, mark) for x in (line, below))
+            if len(names) < 2 or len(cells) != len(names) or any(n[:1].isdigit() for n in names):
+                continue
+            told = any(is_clock_name(n) or player_of(n) is not None or says_loss(n) for n in names if n)
+            if told and not any(math.isnan(cell_value(c)) for c in cells if c):
+                return (line, mark) if k else None
+    return None
+
+
+def _cells_of(line: str, mark: str | None) -> list[str]:
+    return [c.strip() for c in line.strip().strip(mark if mark == "|" else None).split(mark)]
+
+
+def _of_table(header: str, mark: str | None, lines: Iterable[str]) -> Iterator[str]:
+    """The lines from a header on that have as many cells."""
+    width, begun = len(_cells_of(header, mark)), False
+    for line in lines:
+        begun = begun or line.rstrip("\r\n") == header
+        if begun and len(_cells_of(line, mark)) == width:
+            yield line

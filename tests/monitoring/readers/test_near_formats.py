@@ -184,6 +184,26 @@ FORMATS = {
         ("step", 50),
         ("d_loss_step", "g_loss_step"),
     ),
+    "a CSV below what a script said first": (
+        lines("{k}0,{d},{g}\n", "Using device: cuda:0\nLoading 60000 images\n\nstep,d_loss,g_loss\n"),
+        ("step", 10),
+        ("d_loss", "g_loss"),
+    ),
+    "a table in Markdown, its numbers in their dress": (
+        lines("| `{k}0` | **{d}** | {g} ± 0.02 |\n", "| step | d_loss | g_loss |\n|---|---|---|\n"),
+        ("step", 10),
+        ("d_loss", "g_loss"),
+    ),
+    "a step below both losses": (
+        lines("loss_D={d}\nloss_G={g}\n=== step {k}0 ===\n", "Training begins\n"),
+        ("step", 10),
+        ("loss_D", "loss_G"),
+    ),
+    "a file cut off before its first generator's loss": (
+        lines("step: {k}0\nd_loss: {d}\ng_loss: {g}\n", "g_loss: 0.7\n"),
+        ("step", 10),
+        ("d_loss", "g_loss"),
+    ),
     "epochs that stay the same": (
         "epoch,d_loss,g_loss\n" + lines("{epoch},{d},{g}\n"),
         ("row", 1),
