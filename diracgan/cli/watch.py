@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -92,7 +93,8 @@ def _goes_on(log: Log, regime: LossRegime, said: str, terminal: bool) -> None:
 
     line = regime_line(log, regime)
     if terminal:
-        print(f"\r\x1b[K\x1b[1m{line[:160]}\x1b[0m", end="", file=sys.stderr, flush=True)
+        room = shutil.get_terminal_size().columns - 1  # a line that wraps is not written over
+        print(f"\r\x1b[K\x1b[1m{line[:room]}\x1b[0m", end="", file=sys.stderr, flush=True)
     elif regime.kind.value != said:
         _print(f"now {line}", terminal)
 

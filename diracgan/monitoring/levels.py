@@ -307,14 +307,55 @@ def limits_seen(v: Variant, critic: np.ndarray | None, generator: np.ndarray | N
     if not regressed(v):
         return _to_base_2(usual, d, g)
     plain = usual.times(2.0)
-
-    def fitting(limits: LossLimits) -> float:
-        away = np.min([np.abs(d - c) / c for c in limits.chance], axis=0)
-        return float(np.mean(np.maximum(away, np.abs(g / limits.chance_g - 1)) <= _FITS))
-
-    one, two = fitting(usual), fitting(plain)
+    one, two = (_share_at_chance(limits, d, g) for limits in (usual, plain))
     beyond = float(np.percentile(g, 95)) > 1.2 * max(usual.critic_won[1], usual.chance_g)
     return plain if two > one or (one == two == 0.0 and beyond) else usual
+
+
+def _share_at_chance(limits: LossLimits, d: np.ndarray, g: np.ndarray) -> float:
+    """The share of rows in which both losses fit chance."""
+    away = np.min([np.abs(d - c) / c for c in limits.chance], axis=0)
+    return float(np.mean(np.maximum(away, np.abs(g / limits.chance_g - 1)) <= _FITS))
+
+
+def loss_seen(
+    given: Variant | None, critic: np.ndarray | None, generator: np.ndarray | None
+) -> Variant | None:
+    """The loss that a log's values belong to: the one that is given, or a guess.
+
+    Least squares without labels of its own is that on 0 and 1, as most programs have it, where more of the log rests at
+    chance so.
+
+    Args:
+        given: what was trained, or None.
+        critic: values of the critic's loss, or None; ``generator`` of the generator's.
+        generator: see ``critic``.
+
+    Example:
+        >>> import diracgan as dg
+        >>> v = dg.variant("lsgan")
+        >>> [labels_of(loss_seen(v, np.full(30, d), np.full(30, g))) for d, g in ((1.0, 0.5), (0.25, 0.25))]
+        [(-1.0, 1.0), (0.0, 1.0)]
+    """
+    if given is None:
+        return guessed(critic, generator)
+    own, usual = limits_of(given), limits_of(_on_0_and_1())
+    if own is None or usual is None or given.label != variant("lsgan").label:
+        return given
+    if critic is None or generator is None or not min(len(critic), len(generator)):
+        return given
+    rows = min(len(critic), len(generator))
+    shares = [
+        max(
+            _share_at_chance(limits.times(factor), critic[-rows:], generator[-rows:]) for factor in (1.0, 2.0)
+        )
+        for limits in (own, usual)
+    ]
+    return _on_0_and_1() if shares[1] > shares[0] else given
+
+
+def _on_0_and_1() -> Variant:
+    return variant("lsgan", fake_label=0.0, real_label=1.0, target=1.0)
 
 
 def _to_base_2(usual: LossLimits, d: np.ndarray, g: np.ndarray) -> LossLimits:
@@ -394,5 +435,5 @@ def guessed(critic: np.ndarray | None, generator: np.ndarray | None) -> Variant 
     # where a cross entropy's critic is this far ahead, its generator's loss is above ln 2
     small = generator is not None and max(float(np.percentile(generator, 95)), middle) < 0.6
     if small and low > 1e-4 and np.percentile(critic, 95) < 0.6:
-        return variant("lsgan", fake_label=0.0, real_label=1.0, target=1.0)
+        return _on_0_and_1()
     return variant("ns")

@@ -274,7 +274,7 @@ class Monitor:
         if d.seen % _PATIENCE == 1 and (self.variant is None or self.variant.labelled):
             # what a diagnosis of all this would hold them against
             kept = [None if n is None else self._seen(n) for n in self._roles]
-            found = levels.guessed(*kept) if self.variant is None else self.variant
+            found = levels.loss_seen(self.variant, *kept)
             self._limits = None if found is None else levels.limits_seen(found, *kept)
             self._bounded = found is None or self._limits is not None
         rests = abs(d.fast - d.slow) < levels.NEAR * abs(d.slow)

@@ -71,7 +71,7 @@ def meaning_of(log: Log, variant: Variant | None) -> Meaning:
     critic, generator = losses(log.names)
     places = [None if n is None else log.names.index(n) for n in (critic, generator)]
     values = [None if k is None else log.values[k] for k in places]
-    found = variant if variant is not None else levels.guessed(*values)
+    found = levels.loss_seen(variant, *values)
     limits = None if found is None else levels.limits_seen(found, *values)
     told = {"real", "fake"} <= signs(log.names).keys()
     outputs = output_limits(found or make_variant("ns")) if told else None

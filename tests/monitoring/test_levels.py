@@ -9,6 +9,7 @@ import pytest
 
 import diracgan as dg
 from diracgan.monitoring.levels import bounded_by_chance, ceiling_near, guessed, in_bits, levels, limits_seen
+from diracgan.monitoring.regime_kinds import RegimeKind
 
 
 def value(name: str, player: str, kind: str, convention: str = "", **parameters: float) -> float:
@@ -118,3 +119,16 @@ def test_levels_are_in_the_unit_of_the_log(loss, times):
     )
     np.testing.assert_allclose([x.value for x in found.levels], [times * x.value for x in levels(v)])
     np.testing.assert_allclose([x.gradient for x in found.levels], [times * x.gradient for x in levels(v)])
+
+
+@pytest.mark.parametrize(("d", "g", "own"), [(0.25, 0.125, False), (0.25, 0.25, False), (1.0, 0.5, True)])
+def test_least_squares_is_on_the_labels_at_whose_chance_a_log_rests(d, g, own):
+    rng = np.random.default_rng(0)
+    log = {"d_loss": d * (1 + 0.02 * rng.normal(size=200)), "g_loss": g * (1 + 0.02 * rng.normal(size=200))}
+    found = dg.diagnose(log, dg.variant("lsgan"))
+    assert [r.kind for r in found.regimes] == [RegimeKind.CHANCE]
+    assert any("read by it: a guess" in n for n in found.notes) != own
+    chance = [x.value for x in found.levels if x.kind == "chance"]
+    assert pytest.approx(d) in chance and pytest.approx(g) in chance
+    given = dg.variant("lsgan", fake_label=-1.0, real_label=1.0, target=0.0)
+    assert dg.diagnose(log, given).loss == given.label  # labels that were named are kept

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+import re
 import sys
 import types
 
@@ -13,7 +15,10 @@ import diracgan as dg
 from diracgan.errors import InputError
 from diracgan.monitoring import callbacks
 from diracgan.monitoring.levels import limits_of
+from diracgan.monitoring.logs import read
+from diracgan.monitoring.pieces import meaning_of
 from diracgan.monitoring.regime_kinds import RegimeKind
+from diracgan.monitoring.regimes import regimes
 
 
 def fed(monitor: dg.Monitor, d: np.ndarray, g: np.ndarray) -> list[str]:
@@ -312,6 +317,18 @@ def test_a_log_that_is_rotated_broken_and_begun_again_is_followed(cli, folder, m
     )
     assert len(lines) == 4 and all(part in line for part, line in zip(said, lines, strict=True))
     assert code == 130 and out.startswith("step 99, 100 rows; seen: player won from 0")
+
+
+def test_the_line_that_is_written_over_fits_a_narrow_terminal(folder, monkeypatch):
+    from diracgan.cli.watch import _goes_on
+
+    shown = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setenv("COLUMNS", "60")
+    log = read({"d_loss": [1.386, 1.387] * 40, "g_loss": [0.693, 0.694] * 40})
+    _goes_on(log, regimes(log, meaning_of(log, dg.variant("ns")))[-1], "", True)
+    line = re.sub(r"\x1b\[[\d;]*[mK]|\r", "", shown.getvalue())
+    assert line.startswith("row 0 to 79: rotating") and len(line) == 59
 
 
 def test_a_log_that_is_too_short_is_waited_for_and_refused_at_once(cli, folder, monkeypatch):
