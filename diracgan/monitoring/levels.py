@@ -314,8 +314,8 @@ def limits_seen(v: Variant, critic: np.ndarray | None, generator: np.ndarray | N
 
 def _share_at_chance(limits: LossLimits, d: np.ndarray, g: np.ndarray) -> float:
     """The share of rows in which both losses fit chance."""
-    away = np.min([np.abs(d - c) / c for c in limits.chance], axis=0)
-    return float(np.mean(np.maximum(away, np.abs(g / limits.chance_g - 1)) <= _FITS))
+    critic = np.any([np.abs(d - c) <= _FITS * abs(c) for c in limits.chance], axis=0)
+    return float(np.mean(critic & (np.abs(g - limits.chance_g) <= _FITS * abs(limits.chance_g))))
 
 
 def loss_seen(
