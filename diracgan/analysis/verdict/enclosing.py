@@ -61,6 +61,8 @@ def drift(case: Case, factor: float) -> Drift:
         if stretch.result != MotionResult.OK:
             return Drift(math.inf if stretch.result == MotionResult.DIVERGED else math.nan, 0.0, None)
         size = case.amplitudes(stretch.zs)
+        if not stretch.t[-1] > stretch.t[0]:  # so fast a motion that floats do not tell its times apart
+            return Drift(math.nan, math.inf, None)
         if not np.all(size > 0):
             return Drift(-math.inf, 0.0, None)
         logs.append(np.log(size))

@@ -252,6 +252,13 @@ class Case:
         """r = |(phi, theta - x0)| along a window."""
         return self.distances_of(look.stretch.zs)
 
+    def rate_of_fall(self, looks: list[Look]) -> tuple[float, float]:
+        """The rate at which the mean of log r falls over windows, and by how much it varies from one to the next."""
+        times = [look.time for look in looks]
+        logs = np.array([windows.mean(np.log(self.distances(look))) for look in looks])
+        rate = float((logs[0] - logs[-1]) / (times[-1] - times[0]))
+        return rate, float(np.max(np.abs(np.diff(logs) / np.diff(times) + rate)))
+
     def goes_one_way(self, looks: list[Look]) -> bool:
         """Whether r falls from row to row in every window, or rises: the motion never turns."""
         steps = np.concatenate([np.diff(self.distances(look)) for look in looks])

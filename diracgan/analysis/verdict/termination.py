@@ -165,10 +165,7 @@ def _fallen(case: Case) -> Answer | None:
     looks = [look for look in case.looks if case.distances(look)[-1] > datum]
     if len(looks) < 3 or looks[-1].rms > T.rounding * case.r0:
         return None
-    logs = np.array([windows.mean(np.log(case.distances(look))) for look in looks])
-    rates = -np.diff(logs) / np.diff([look.time for look in looks])
-    rate = float((logs[0] - logs[-1]) / (looks[-1].time - looks[0].time))
-    off = float(np.max(np.abs(rates - rate)))
+    rate, off = case.rate_of_fall(looks)
     if not off < T.rough_rate * rate:
         return None
     case.note(f"there is no eigenvalue here: the rate is that of log r in {len(looks)} windows, to {off:.1g}")

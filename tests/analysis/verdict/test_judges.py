@@ -544,3 +544,20 @@ def test_a_motion_that_never_turns_has_its_law_from_every_row_and_from_its_start
     answer = asked(trends.grows, case)
     assert answer is not None and answer.kind == Kind.DIVERGES
     assert abs(answer.numbers["exponent"] + 1) < 1e-6 and abs(answer.numbers["constant"] - 1 / 7) < 1e-5
+
+
+def test_no_drift_is_told_of_a_motion_so_fast_that_floats_do_not_tell_its_times_apart():
+    # wgan with l2 = 1e308: it was divided by the length of such a window
+    case = inside()
+    case.turn = 0.0
+    seen = enclosing.drift(case, 1.0)
+    assert seen.sign == 0 and np.isinf(seen.error) and seen.look is None
+
+
+def test_the_rate_of_a_fall_and_how_it_varies_from_window_to_window():
+    # log r = -0.2 t - 1e-4 t^2: its mean falls between two windows of middles m by 0.2 + 1e-4 (m + m')
+    case = case_of(spiral(lambda t: np.exp(-0.2 * t - 1e-4 * t**2)), [0.0, 100.0, 300.0])
+    rate, off = case.rate_of_fall(case.looks)
+    first, middle, last = case.times
+    assert rate == pytest.approx(0.2 + 1e-4 * (first + last), rel=1e-6)
+    assert off == pytest.approx(1e-4 * (last - middle), rel=1e-3)  # of the first two, at first + middle

@@ -242,10 +242,8 @@ def _over_decades(case: Case, looks: list[Look]) -> tuple[float, None] | None:
     late = looks[-T.monotone :]
     if len(late) < T.monotone or late[-1].rms > T.fallen_by_decades * late[0].rms:
         return None
-    logs = np.array([windows.mean(np.log(case.distances(look))) for look in late])
-    rates = -np.diff(logs) / np.diff([look.time for look in late])
-    rate = float((logs[0] - logs[-1]) / (late[-1].time - late[0].time))
-    return None if np.max(np.abs(rates - rate)) > T.steady_rate * rate else (rate, None)
+    rate, off = case.rate_of_fall(late)
+    return None if off > T.steady_rate * rate else (rate, None)
 
 
 def _from_returns(case: Case) -> tuple[float, float] | None:
@@ -290,6 +288,8 @@ def creeps(case: Case, t: np.ndarray) -> Answer | None:
     With |dz/dt| ~ k t^-(p + 1) what is left of the way is (k/p) t^-p.
     """
     spans = np.array([look.stretch.t[-1] - look.stretch.t[0] for look in case.looks])
+    if not np.all(spans > 0):  # floats do not tell the times of so fast a motion apart
+        return None
     speeds = np.array([look.diameter for look in case.looks]) / spans
     if len(t) < 7 or np.any(np.diff(speeds[-T.monotone :]) >= 0) or speeds[-1] > T.creep_shrinks * speeds[0]:
         return None
