@@ -237,6 +237,16 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def forget_oldest(folder: Path, pattern: str, most: int) -> None:
+    """Remove the oldest files of a cache, so that no more than ``most`` are left; whatever else it holds stays.
+
+    Example:
+        >>> forget_oldest(Path("no-such-folder"), "*.npz", 200)
+    """
+    for old in sorted(folder.glob(pattern), key=lambda p: p.stat().st_mtime)[:-most]:
+        old.unlink()
+
+
 def recover(path: str | os.PathLike[str]) -> None:
     """Undo what a process that was killed while it replaced ``path`` left beside it.
 

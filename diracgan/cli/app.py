@@ -229,16 +229,18 @@ def entry() -> NoReturn:
 
 
 def _keep_what_was_computed() -> None:
-    """Let JAX keep what it compiles, and ``plot`` its numbers, in the user's cache folder.
+    """Let JAX and the C compiler keep what they compile, and ``plot`` its numbers, in the user's cache folder.
 
     Kept per machine, since home folders are shared by machines whose instructions differ. Whoever sets these
-    variables decides: ``JAX_ENABLE_COMPILATION_CACHE=false`` and ``DIRACGAN_CACHE=0`` switch it off.
+    variables decides: ``JAX_ENABLE_COMPILATION_CACHE=false``, ``DIRACGAN_C_CACHE=0`` and ``DIRACGAN_CACHE=0`` switch it
+    off.
     """
     cache = user_cache()
     if cache is None:
         return
     here = platform.node() or "here"
     os.environ.setdefault("DIRACGAN_CACHE", str(cache / "pictures" / here))
+    os.environ.setdefault("DIRACGAN_C_CACHE", str(cache / "c" / here))
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "jax" / here))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     # some jaxlib warn of tuning hints that the machine itself, which compiled, does not list among its features

@@ -37,12 +37,15 @@ _MOST_KEPT = 256  # loops
 
 @functools.lru_cache(maxsize=_MOST_KEPT)
 def _compiled(
-    programs: tuple[tuple[str, Program, int], ...], text: str, **sizes: float
+    programs: tuple[tuple[str, Program, int], ...],
+    text: str,
+    writer: Callable[[str, Program, int], str] = c_text.function,
+    **sizes: float,
 ) -> Callable[..., int] | None:
     """The function ``run`` of a loop around programs as functions, or None where it cannot be compiled."""
     defined = [f"#define {name} {value}" for name, value in sizes.items()]
     try:
-        functions = [c_text.function(*program) for program in programs]
+        functions = [writer(*program) for program in programs]
         run = c_compiler.loaded("\n".join([*defined, HEAD, *functions, text]), _FLAGS).run
     except (NotWritable, OSError, subprocess.SubprocessError):
         return None
@@ -318,10 +321,11 @@ def stretching_loop(
     if program is None:
         return None
     parameters = np.array(scalars(numbers(given)), float)
-    run = _compiled((("pushed", program, len(parameters)),), STRETCHING_LOOP, N=len(flat))
+    pushes = (("pushed", program, len(parameters)),)
+    run = _compiled(pushes, STRETCHING_LOOP, c_text.derivative, N=len(flat))
     if run is None:
         return None
-    logs, arrays = np.empty((rows, len(flat))), [parameters, np.array(flat, float), np.eye(len(flat))]
+    logs, arrays = np.empty((rows, len(flat))), [parameters, np.array(flat, float)]
     run(*map(_pointer, [*arrays, logs]), *map(ctypes.c_longlong, (rows, kept)), ctypes.c_double(SMALLEST))
     return logs
 

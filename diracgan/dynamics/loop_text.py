@@ -11,6 +11,11 @@ _OF_ONE = sorted({*FUNCTIONS, "exp", "tanh", "sqrt", "fabs"})
 #: What the texts use of C's library: to read its headers takes a quarter of the time of compiling a short loop.
 HEAD = f"""
 typedef double T;
+#define LANES 2
+#define VECTORS(n) (((n) + LANES - 1) / LANES)
+#define BLOCKS VECTORS(N)
+typedef double V __attribute__((vector_size(8 * LANES)));
+typedef V Loose __attribute__((aligned(8), may_alias));
 typedef signed char int8_t;
 typedef short int16_t;
 typedef int int32_t;
@@ -25,6 +30,9 @@ void *memcpy(void *, const void *, __SIZE_TYPE__), *memset(void *, int, __SIZE_T
 #define isfinite __builtin_isfinite
 #define NAN __builtin_nan("")
 #define INFINITY __builtin_inf()
+/* what is 0 as rounded, as x^y <= e^(y (x - 1)), is so at once: the library takes three times as long for it */
+static double power(double x, double y) {{ return x >= 0 && x < 1 && y * (x - 1) < -746 ? 0 : pow(x, y); }}
+#define pow power
 """
 
 #: What :mod:`.event_loop` does, step for step: the same stages, step control, guards and rows. Of a flow it is told its
@@ -41,6 +49,7 @@ typedef struct { Function *field, *watched; const int64_t *sizes; } Flow;
   const int64_t N = flow->sizes[0], WAYS = flow->sizes[1], SITES = flow->sizes[2], FROZEN = flow->sizes[3]; \
   const int64_t SLIDES = flow->sizes[4], PARAMETERS = flow->sizes[5], MODES = flow->sizes[6]; \
   const int64_t SLACK = flow->sizes[7], ALL = N * (1 + WAYS), GUARDS = SITES + 1
+#define WIDE (VECTORS(ALL) * LANES)
 #define STAGES 14
 #define LARGEST 1e150
 #define HALVINGS 60
@@ -167,6 +176,15 @@ static int crosses(const Flow *flow, double *p, const int64_t *shared, int k, co
   return 1;
 }
 
+/* the sum of weighted rows of K, entry by entry in vectors; rows are padded with zeros to whole ones */
+static void weighed(int64_t wide, const double *weights, int rows, const double *K, double *sums) {
+  for (int64_t c = 0; c < wide; c += LANES) {
+    V sum = {0};
+    for (int j = 0; j < rows; j++) sum += weights[j] * *(const Loose *)(K + j * wide + c);
+    *(Loose *)(sums + c) = sum;
+  }
+}
+
 /* where a guard above 0 at both ends is lowest within the step, by its cubic */
 static double lowest(double g0, double s0, double g1, double s1, double h, double *share) {
   double slope = h * s0, rise = g1 - g0;
@@ -189,27 +207,22 @@ long long run(Function *field, Function *watched, const int64_t *sizes, double *
   int64_t steps = counts[0], status = counts[1], guard = counts[2], halvings = counts[3], k = counts[4];
   int64_t until = steps + most, crossed = counts[5];
   double *g0 = before, *s0 = before + GUARDS;
-  double K[STAGES][ALL], w[ALL], z[ALL], e[ALL], g[GUARDS], s[GUARDS];
+  double K[STAGES][WIDE], w[WIDE], z[WIDE], e[WIDE], g[GUARDS], s[GUARDS];
+  memset(K, 0, sizeof K);
   while (status == RUNNING && steps < until) {
     double target = k < rows && ts[k] < t1 ? ts[k] : t1;
     int begins = h == 0, seeking = halvings > 0, last = halvings == HALVINGS;
     int lands = !seeking && h >= target - t;
     double length = seeking ? (last ? high : 0.5 * (low + high)) : lands ? target - t : h;
     for (int i = 0; i < STAGES; i++) {
-      for (int c = 0; c < ALL; c++) {
-        double sum = 0;
-        for (int j = 0; j < i; j++) sum += lower[i * STAGES + j] * K[j][c];
-        w[c] = y[c] + length * sum;
-      }
+      weighed(WIDE, lower + i * STAGES, i, K[0], w);
+      for (int c = 0; c < ALL; c++) w[c] = y[c] + length * w[c];
       velocity(flow, p, w, K[i]);
       if (FROZEN && is_lost(K[i], ALL)) { counts[1] = LOST; return LOST; }
     }
-    for (int c = 0; c < ALL; c++) {
-      double sum = 0, off = 0;
-      for (int j = 0; j < STAGES; j++) { sum += weights[j] * K[j][c]; off += errors[j] * K[j][c]; }
-      z[c] = y[c] + length * sum;
-      e[c] = length * off;
-    }
+    weighed(WIDE, weights, STAGES, K[0], z);
+    weighed(WIDE, errors, STAGES, K[0], e);
+    for (int c = 0; c < ALL; c++) { z[c] = y[c] + length * z[c]; e[c] *= length; }
     double size = measured(flow, e, y, z, rtol, atol);
     int good = seeking || (isfinite(size) && size <= 1);
     look(flow, p, z, g, s);
@@ -238,7 +251,7 @@ long long run(Function *field, Function *watched, const int64_t *sizes, double *
     int tiny = !good && length <= fmax(1e-15 * fabs(t), SHORTEST); /* rounding of t, in any unit of time */
     if (moves) {
       t = lands ? target : t + length;
-      memcpy(y, z, sizeof z);
+      memcpy(y, z, sizeof(double) * ALL);
       memcpy(g0, g, sizeof g);
       memcpy(s0, s, sizeof s);
     }
@@ -253,7 +266,7 @@ long long run(Function *field, Function *watched, const int64_t *sizes, double *
       low = high = 0;
     }
     steps += !begins;
-    if (k < rows && t >= ts[k]) { memcpy(ys + k * ALL, y, sizeof z); k++; }
+    if (k < rows && t >= ts[k]) { memcpy(ys + k * ALL, y, sizeof(double) * ALL); k++; }
   }
   now[0] = t; now[1] = h; now[2] = low; now[3] = high;
   counts[0] = steps; counts[1] = status; counts[2] = guard; counts[3] = halvings; counts[4] = k; counts[5] = crossed;
@@ -263,46 +276,61 @@ long long run(Function *field, Function *watched, const int64_t *sizes, double *
 
 #: The stretching along an orbit of z + change(z), ``N`` entries, by Gram and Schmidt: their logarithms in each row. The
 #: frame is set right after a stride of steps, as many as it takes without lying flat: where it does, the stride is made
-#: again, shorter.
+#: again, shorter. Its directions stand side by side in vectors, entry by entry, and all are pushed by one call.
 STRETCHING_LOOP = """
-enum { LONGEST = 32 };
+enum { LONGEST = 32, WAYS = BLOCKS * LANES };
 static const double FLAT = 1e-8, UPRIGHT = 1e-4; /* what is left of a direction without those before it */
+typedef double Frame[N][WAYS];
 
-static double set_right(double *frame, double *lengths, double least) {
-  double left = 1;
+/* the products of direction i with those from the block of another on */
+static void products(Frame frame, int i, int from, double *found) {
+  for (int b = from / LANES; b < BLOCKS; b++) {
+    V sum = {0};
+    for (int c = 0; c < N; c++) sum += frame[c][i] * *(Loose *)&frame[c][b * LANES];
+    *(Loose *)&found[b * LANES] = sum;
+  }
+}
+
+static double set_right(Frame frame, double *lengths, double least) {
+  double left = 1, whole[N], along[WAYS];
   for (int j = 0; j < N; j++) {
-    double *way = frame + j * N, whole = 0, length = 0;
-    for (int c = 0; c < N; c++) whole += way[c] * way[c];
-    for (int i = 0; i < j; i++) {
-      double *other = frame + i * N, along = 0;
-      for (int c = 0; c < N; c++) along += other[c] * way[c];
-      for (int c = 0; c < N; c++) way[c] -= along * other[c];
-    }
-    for (int c = 0; c < N; c++) length += way[c] * way[c];
+    whole[j] = 0;
+    for (int c = 0; c < N; c++) whole[j] += frame[c][j] * frame[c][j];
+  }
+  for (int i = 0; i < N; i++) {
+    double length = 0;
+    for (int c = 0; c < N; c++) length += frame[c][i] * frame[c][i];
     length = sqrt(length);
-    if (!(length >= left * sqrt(whole))) left = length / sqrt(whole); /* a NaN stays */
+    if (!(length >= left * sqrt(whole[i]))) left = length / sqrt(whole[i]); /* a NaN stays */
     if (length < least) length = least;
     if (!(length > least && length < INFINITY)) left = 0; /* it may have left the float range on the way */
-    for (int c = 0; c < N; c++) way[c] /= length;
-    lengths[j] = length;
+    for (int c = 0; c < N; c++) frame[c][i] /= length;
+    lengths[i] = length;
+    products(frame, i, i + 1, along);
+    for (int j = 0; j <= i; j++) along[j] = 0;
+    for (int c = 0; c < N; c++) {
+      for (int b = (i + 1) / LANES; b < BLOCKS; b++) {
+        *(Loose *)&frame[c][b * LANES] -= *(Loose *)&along[b * LANES] * frame[c][i];
+      }
+    }
   }
   return left;
 }
 
-static void push(const double *p, double *x, double *frame) {
-  double in[2 * N], out[2 * N];
-  memcpy(in, x, sizeof in / 2);
-  for (int j = 0; j < N; j++) {
-    memcpy(in + N, frame + j * N, sizeof in / 2);
-    pushed(p, in, out);
-    for (int c = 0; c < N; c++) frame[j * N + c] += out[N + c];
-  }
-  for (int c = 0; c < N; c++) x[c] += out[c];
+static void push(const double *p, double *x, Frame frame) {
+  double change[N];
+  Frame moved;
+  pushed(p, x, (Loose *)frame, change, (Loose *)moved);
+  for (int c = 0; c < N; c++) x[c] += change[c];
+  for (int k = 0; k < N * BLOCKS; k++) ((Loose *)frame)[k] += ((Loose *)moved)[k];
 }
 
-long long run(const double *p, double *x, double *frame, double *logs, long long rows, long long kept, double least) {
-  double before[N], upright[N * N], lengths[N];
+long long run(const double *p, double *x, double *logs, long long rows, long long kept, double least) {
+  double before[N], lengths[N];
+  Frame frame, upright;
   long long stride = 1;
+  memset(frame, 0, sizeof frame);
+  for (int j = 0; j < N; j++) frame[j][j] = 1;
   for (long long row = 0; row < rows; row++, logs += N) {
     memset(logs, 0, sizeof(double) * N);
     for (long long k = 0; k < kept;) {

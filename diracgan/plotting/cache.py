@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from ..files import replacing
+from ..files import forget_oldest, replacing
 
 #: The environment variable that names the folder.
 FOLDER = "DIRACGAN_CACHE"
@@ -100,9 +100,7 @@ def keep(path: Path | None, motion: Motion) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             np.savez(temporary, **{"plain": np.array(text)}, **arrays)
-        kept = path.parent.glob("[0-9a-f]" * _DIGITS + ".npz")  # whatever else the folder holds
-        for old in sorted(kept, key=lambda p: p.stat().st_mtime)[:-_MOST]:
-            old.unlink()
+        forget_oldest(path.parent, "[0-9a-f]" * _DIGITS + ".npz", _MOST)
 
 
 def ours(*parts: object) -> bool:

@@ -1,20 +1,33 @@
 """The machine's C compiler, where it has one.
 
-The environment variable ``DIRACGAN_C=0`` switches it off, ``CC`` names a compiler.
+The environment variable ``DIRACGAN_C=0`` switches it off, ``CC`` names a compiler. ``DIRACGAN_C_CACHE`` names a folder
+in which compiled code is kept, under a hash of everything that it follows from; 0, or nothing, and none is kept.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
+import hashlib
 import os
+import platform
 import shutil
+import sys
 import tempfile
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
 from .. import children
+from ..errors import InputError
+from ..files import forget_oldest, replacing
+
+#: The environment variable that names the folder of compiled code.
+FOLDER = "DIRACGAN_C_CACHE"
+
+_MOST = 500  # libraries that are kept, the last ones; some 16 kB each
+_DIGITS = 40  # of a key
 
 
 def available() -> bool:
@@ -32,12 +45,21 @@ def compiler() -> str | None:
 def loaded(source: str, flags: Sequence[str]) -> ctypes.CDLL:
     """The compiled library, which is unloaded when neither it nor a function of it is in use any more.
 
-    Its file is removed as soon as it is loaded, so that a process that is killed leaves none.
+    Unless it is kept, its file is removed as soon as it is loaded, so that a process that is killed leaves none.
 
     Raises:
         OSError: where it cannot be written, compiled or loaded.
         subprocess.SubprocessError: where the compiler fails.
     """
+    kept = _kept(source, flags)
+    found = _opened(kept) or _compiled(source, flags, kept)
+    if os.name == "posix":
+        # a function that was taken from it keeps it
+        weakref.finalize(found, _unload, found._handle).atexit = False
+    return found
+
+
+def _compiled(source: str, flags: Sequence[str], kept: Path | None) -> ctypes.CDLL:
     with tempfile.TemporaryDirectory(prefix="diracgan-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "kernel.c"
         path.write_text(source)
@@ -45,10 +67,45 @@ def loaded(source: str, flags: Sequence[str]) -> ctypes.CDLL:
         files = [str(path), "-o", str(library)]
         children.call([str(compiler()), *flags, "-shared", "-fPIC", *files, "-lm"], timeout=120)
         found = ctypes.CDLL(str(library))
-    if os.name == "posix":
-        # a function that was taken from it keeps it
-        weakref.finalize(found, _unload, found._handle).atexit = False
+        if kept is not None:
+            with contextlib.suppress(OSError, InputError):  # no room, no right to write
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                with replacing(kept) as temporary:
+                    shutil.copyfile(library, temporary)
+                forget_oldest(kept.parent, f"{'[0-9a-f]' * _DIGITS}.so", _MOST)
     return found
+
+
+def _kept(source: str, flags: Sequence[str]) -> Path | None:
+    """Where the code of a source is kept; None where none is.
+
+    What is made for one processor is not: machines share home folders.
+    """
+    folder = os.environ.get(FOLDER, "0")
+    if folder in ("", "0") or "-march=native" in flags:
+        return None
+    program = Path(str(compiler())).resolve()
+    seen = program.stat()
+    told = [
+        source,
+        *flags,
+        str(program),
+        str(seen.st_size),
+        str(seen.st_mtime_ns),
+        sys.platform,
+        platform.machine(),
+    ]
+    return Path(folder) / f"{hashlib.sha256(chr(0).join(told).encode()).hexdigest()[:_DIGITS]}.so"
+
+
+def _opened(kept: Path | None) -> ctypes.CDLL | None:
+    """A library that was kept; None where there is none, or it cannot be loaded."""
+    if kept is None or not kept.is_file():
+        return None
+    try:
+        return ctypes.CDLL(str(kept))
+    except OSError:
+        return None
 
 
 def _unload(handle: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -32,6 +32,9 @@ _OPERATIONS = {
     "xor": "{} ^ {}",
     "not": "!{}",
 }
+
+_LINEAR = frozenset(["add", "sub", "mul", "div", "neg", "copy", "stop_gradient", "select_n"])
+_REAL = np.dtype(float)
 
 
 def c_type(kind: np.dtype, real: np.dtype) -> str:
@@ -95,38 +98,121 @@ def function(name: str, program: Program, parameters: int) -> str:
         out[0] = n2;
         }
     """
-    real, names = np.dtype(float), {n: f"n{i}" for i, n in enumerate(program.order)}
+    names = _names(program)
 
-    def read(node: Node) -> str:
-        return known(node) if node.known else names[node]
+    def given(k: int) -> str:
+        return f"p[{k}]" if k < parameters else f"x[{k - parameters}]"
 
-    def value(node: Node) -> str:
-        if node.op == "input":
-            k = node.detail
-            return f"p[{k}]" if k < parameters else f"x[{k - parameters}]"
-        if node.op == "row":
-            return f"{names[node]}_of[row]"
-        return scalar_expression(node, [read(a) for a in node.args], real)
+    lines = [*_tables(program, names), *_values(program, names, given, frozenset(), wide=False)]
+    lines += [f"out[{i}] = {_read(n, names)};" for i, n in enumerate(program.outputs)]
+    return "\n".join([f"static void {name}(const double *p, const double *x, double *out) {{", *lines, "}"])
 
-    def line(node: Node) -> str:
-        return f"const {c_type(np.dtype(node.dtype), real)} {names[node]} = {value(node)};"
 
-    lines = [
+def derivative(name: str, program: Program, parameters: int) -> str:
+    """A value and its derivative along a way, for many ways at once: what does not depend on the way is computed once.
+
+    The function is ``static void name(const double *p, const double *x, const Loose *ways, double *out, Loose
+    *along)``: of each entry the ways, and what comes of them, stand in ``BLOCKS`` vectors ``V`` side by side, which as
+    ``Loose`` are aligned as numbers are.
+
+    Args:
+        name: of the function.
+        program: of (what is read from ``p``, x, a way) -> (a value, its derivative).
+        parameters: how many of the program's inputs are read from ``p``.
+
+    Raises:
+        NotWritable: for an operation or a type that has no text here, or what is not linear in the way.
+    """
+    names, first = _names(program), parameters + (program.inputs - parameters) // 2
+    wide: set[Node] = set()
+    for n in program.order:
+        if (n.op == "input" and n.detail >= first) or any(a in wide for a in n.args):
+            wide.add(n)
+
+    def given(k: int) -> str:
+        if k >= first:
+            return f"ways[{k - first} * BLOCKS + b]"
+        return f"p[{k}]" if k < parameters else f"x[{k - parameters}]"
+
+    half = len(program.outputs) // 2
+    if any(n in wide for n in program.outputs[:half]):
+        raise NotWritable("a value that depends on the way")
+    lines = [*_tables(program, names), *_values(program, names, given, wide, wide=False)]
+    lines += [f"out[{i}] = {_read(n, names)};" for i, n in enumerate(program.outputs[:half])]
+    lines += ["for (int b = 0; b < BLOCKS; b++) {", *_values(program, names, given, wide, wide=True)]
+    lines += [
+        f"along[{i} * BLOCKS + b] = {_read(n, names, n in wide)};"
+        for i, n in enumerate(program.outputs[half:])
+    ]
+    head = f"static void {name}(const double *p, const double *x, const Loose *ways, double *out, Loose *along) {{"
+    return "\n".join([head, *lines, "}", "}"])
+
+
+def _names(program: Program) -> dict[Node, str]:
+    return {n: f"n{i}" for i, n in enumerate(program.order)}
+
+
+def _read(node: Node, names: Mapping[Node, str], in_place: bool = True) -> str:
+    """A node by its name or its number; where it is not in its place, as a vector that repeats it."""
+    text = known(node) if node.known else names[node]
+    return text if in_place else f"((V){{0}} + {text})"
+
+
+def _tables(program: Program, names: Mapping[Node, str]) -> list[str]:
+    """The numbers that the rows of sums take."""
+    return [
         f"static const T {names[n]}_of[] = {{{', '.join(literal(float(x)) for x in n.detail)}}};"
         for n in program.order
         if n.op == "row"
     ]
+
+
+def _values(
+    program: Program,
+    names: Mapping[Node, str],
+    given: Callable[[int], str],
+    ways: Collection[Node],
+    wide: bool,
+) -> list[str]:
+    """The lines that compute the nodes which depend on the ways, or those which do not, from what stands before."""
+    twins = _twins(program)
+
+    def value(node: Node) -> str:
+        if node.op == "input":
+            return given(node.detail)
+        if node.op == "row":
+            return f"{names[node]}_of[row]"
+        if node in twins:
+            other = twins[node]
+            same = f"{_read(node.args[1], names)} == {_read(other.args[1], names)}"
+            return f"{same} ? {names[other]} : {scalar_expression(node, [_read(a, names) for a in node.args], _REAL)}"
+        if node not in ways:
+            return scalar_expression(node, [_read(a, names) for a in node.args], _REAL)
+        if node.op not in _LINEAR or (node.op == "select_n" and node.args[0] in ways):
+            raise NotWritable(f"{node.op} of a way")
+        if node.op == "select_n":
+            chosen = [_read(a, names, k == 0 or a in ways) for k, a in enumerate(node.args)]
+            return scalar_expression(node, chosen, _REAL)
+        return expression(node, [_read(a, names) for a in node.args], ARITHMETIC)
+
+    def kind(node: Node) -> str:
+        return "V" if node in ways else c_type(np.dtype(node.dtype), _REAL)
+
+    def line(node: Node) -> str:
+        return f"const {kind(node)} {names[node]} = {value(node)};"
+
+    lines = []
     for level in _levels(program):
+        chosen = [n for n in level if (n in ways) == wide]
         loops: dict[tuple[int, Node | None], list[Node]] = {}
-        for n in level:
+        for n in chosen:
             if n.op == "sum":
                 loops.setdefault((n.args[0].rows, _condition(n.args[0])), []).append(n)
         for (rows, condition), sums in loops.items():
+            lines += [f"{kind(n)} {names[n]} = {{0}};" for n in sums]
             lines += _loop(sums, rows, condition, names, line)
-        lines += [line(n) for n in level if n.op != "sum"]
-    lines += [f"out[{i}] = {read(n)};" for i, n in enumerate(program.outputs)]
-    head = f"static void {name}(const double *p, const double *x, double *out) {{"
-    return "\n".join([head, *lines, "}"])
+        lines += [line(n) for n in chosen if n.op != "sum"]
+    return lines
 
 
 def _levels(program: Program) -> list[list[Node]]:
@@ -140,6 +226,18 @@ def _levels(program: Program) -> list[list[Node]]:
     return [levels[k] for k in sorted(levels)]
 
 
+def _twins(program: Program) -> dict[Node, Node]:
+    """Powers with a counted exponent -> the first one of the same base: counts of several players are often equal."""
+    first: dict[Node, Node] = {}
+    twins = {}
+    for node in program.order:
+        if node.op == "pow" and not node.rows and np.dtype(node.args[1].dtype).kind == "i":
+            other = first.setdefault(node.args[0], node)
+            if other is not node:
+                twins[node] = other
+    return twins
+
+
 def _condition(term: Node) -> Node | None:
     """What has to hold for a row to count, where its term is 0 otherwise."""
     chosen = term.op == "select_n" and len(term.args) == 3 and np.dtype(term.args[0].dtype).kind == "b"
@@ -147,12 +245,15 @@ def _condition(term: Node) -> Node | None:
 
 
 def _loop(
-    sums: list[Node], rows: int, condition: Node | None, names: dict[Node, str], line: Callable[[Node], str]
+    sums: list[Node],
+    rows: int,
+    condition: Node | None,
+    names: Mapping[Node, str],
+    line: Callable[[Node], str],
 ) -> list[str]:
     """The lines that add up several terms over the same rows, those left out where the condition does not hold."""
     terms, asked = _rowwise(n.args[0] for n in sums), _rowwise([condition] if condition else [])
     return [
-        *(f"T {names[n]} = 0;" for n in sums),
         f"for (int row = 0; row < {rows}; row++) {{",
         *(line(n) for n in names if n in asked),
         *([f"if (!{names[condition]}) continue;"] if condition else []),

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, one_line
-from ..files import user_cache, write_text
+from ..files import forget_oldest, user_cache, write_text
 from . import limits
 from .shipped import FILES, shipped
 
@@ -261,8 +261,7 @@ def _keep(kept: Path, text: str) -> None:
     """Keep a page for the next start, and forget the oldest."""
     with contextlib.suppress(OSError, InputError):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        for old in sorted(kept.parent.glob("*.html"), key=lambda p: p.stat().st_mtime)[:-4]:
-            old.unlink()
+        forget_oldest(kept.parent, "*.html", 4)
         write_text(str(kept), text)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import itertools
 import re
 
 import jax
@@ -18,7 +20,9 @@ from diracgan.dynamics.event_loop import event_loop
 from diracgan.dynamics.filippov import DiracSystem
 from diracgan.dynamics.regimes import integrate
 from diracgan.game import Players
-from diracgan.tracing import c_text
+from diracgan.tracing import c_compiler, c_text
+from diracgan.tracing.host import along, program_of
+from diracgan.tracing.source_text import NotWritable
 
 pytestmark = pytest.mark.usefixtures("c_compiler")
 
@@ -222,6 +226,63 @@ def test_no_step_is_made_beyond_the_most(in_c, monkeypatch):
 
 def _of_scaling(given, x, way):
     return given[0] * x, given[0] * way
+
+
+def _of_sums(given, x, way):
+    """A map with a long sum, of which rows are left out, and a choice; with its derivative along a way."""
+
+    def change(x):
+        def add(total, row):
+            return total + jnp.where(row[0] < 0.5, jnp.sin(x[0] * row[1]), 0.0), None
+
+        total = jax.lax.scan(add, jnp.zeros(()), jnp.asarray(given[0]))[0]
+        return jnp.stack([total / (1.0 + x[1] ** 2), jnp.where(x[0] > 0, x[0] * x[2], x[1]), 0.5 * x[2]])
+
+    return jax.jvp(change, (x,), (way,))
+
+
+def test_all_ways_at_once_are_each_way_alone():
+    given, x = (np.random.default_rng(0).uniform(size=(40, 2)),), np.array([0.3, -0.2, 0.7])
+    with jax.enable_x64(True):
+        program = program_of(_of_sums, given, x, x)
+        value, slopes = along(_of_sums, given, x, np.eye(3))
+    text = "\n".join(
+        [
+            f"#define N 3\n{loop_text.HEAD}",
+            c_text.derivative("pushed", program, given[0].size),
+            "void run(const double *p, const double *x, double *out) { double ways[3 * BLOCKS * LANES] = {0};",
+            "for (int j = 0; j < 3; j++) ways[j * BLOCKS * LANES + j] = 1;",
+            "pushed(p, x, (Loose *)ways, out, (Loose *)(out + 3)); }",
+        ]
+    )
+    out = np.zeros(3 + 3 * 4)
+    run = c_compiler.loaded(text, ["-O1", "-w"]).run
+    run(*(ctypes.c_void_p(a.ctypes.data) for a in (given[0], x, out)))
+    np.testing.assert_allclose(out[:3], value[0], rtol=1e-14)
+    np.testing.assert_allclose(out[3:].reshape(3, 4)[:, :3], slopes.T, rtol=1e-13, atol=1e-15)
+
+
+def test_what_is_not_linear_in_the_way_is_not_written():
+    with jax.enable_x64(True):
+        program = program_of(_of_no_derivative, (), np.ones(1), np.ones(1))
+    with pytest.raises(NotWritable, match="exp of a way"):
+        c_text.derivative("pushed", program, 0)
+
+
+def _of_no_derivative(given, x, way):
+    return x, jnp.exp(way)
+
+
+def test_a_power_that_rounds_to_0_is_the_librarys():
+    run = c_compiler.loaded(
+        loop_text.HEAD + "double run(double x, double y) { return pow(x, y); }", ["-O1", "-w"]
+    ).run
+    run.restype, run.argtypes = ctypes.c_double, [ctypes.c_double] * 2
+    numbers = [0.0, 1e-300, 0.5, 0.9, 0.999, 1.0, 1.5, 1e3, np.inf, np.nan, -0.5, -2.0]
+    exponents = [0.0, 1.0, 6.0, 1074.0, 1076.0, 7100.0, 8e5, 1e300, np.inf, -1.0, -1e4, np.nan]
+    with np.errstate(all="ignore"):
+        for x, y in itertools.product(numbers, exponents):
+            np.testing.assert_array_equal(run(x, y), np.power(x, y), err_msg=f"{x}^{y}")
 
 
 def test_the_stretching_by_what_is_no_number_is_no_number():

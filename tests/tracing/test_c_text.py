@@ -97,3 +97,46 @@ def test_a_long_loop_that_adds_up_stays_a_sum_in_c_in_numpy_and_in_jax():
     given, out = np.array([x]), np.zeros(4)
     run(*(ctypes.c_void_p(y.ctypes.data) for y in (given, out)))
     np.testing.assert_allclose(out, want, rtol=1e-13)
+
+
+def test_equal_counts_take_one_power_and_others_their_own():
+    """As of Adam, whose players count their steps."""
+    with jax.enable_x64(True):
+        counts = jnp.zeros((), jnp.int32)
+        program = trace(lambda b, n, m: (b**n, b**m), jnp.ones(()), counts, counts)
+    text = function("f", program, 0)
+    assert text.count("==") == 1
+    run = c_compiler.loaded(HEAD + text + CALL, ["-O1", "-w"]).run
+    for n, m in ((3, 3), (3, 5), (0, 7)):
+        given, out = np.array([0.9, n, m]), np.zeros(2)
+        run(*(ctypes.c_void_p(y.ctypes.data) for y in (given, out)))
+        np.testing.assert_allclose(out, [0.9**n, 0.9**m], rtol=1e-15)
+
+
+def test_compiled_code_is_kept_by_all_that_it_follows_from(tmp_path, monkeypatch):
+    monkeypatch.setenv(c_compiler.FOLDER, str(tmp_path / "kept"))
+    compiled = []
+    monkeypatch.setattr(
+        c_compiler.children,
+        "call",
+        lambda words, timeout, call=c_compiler.children.call: compiled.append(words) or call(words, timeout),
+    )
+
+    def made(source: str, *flags: str) -> int:
+        return c_compiler.loaded(f"int one(void) {{ return {source}; }}", flags).one()
+
+    assert made("7") == made("7") == 7 and len(compiled) == 1
+    assert made("8") == 8 and made("7", "-O1") == 7 and len(compiled) == 3
+    assert made("7", "-march=native") == made("7", "-march=native") == 7 and len(compiled) == 5
+    kept = sorted((tmp_path / "kept").iterdir())
+    assert len(kept) == 3, "what is made for one processor is not kept"
+    gc.collect()  # what is still loaded is not read again
+    for file in kept:
+        file.unlink()
+        file.write_bytes(b"cut off")
+    assert made("7") == 7 and len(compiled) == 6
+    monkeypatch.setattr(c_compiler, "_MOST", 2)
+    assert made("9") == 9
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    monkeypatch.setenv(c_compiler.FOLDER, "0")
+    assert made("9") == 9 and len(compiled) == 8
