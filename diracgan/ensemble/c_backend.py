@@ -64,10 +64,12 @@ class CompiledLoop:
         arrays = [*held, *entries, np.array(steps, np.int32), *entries]
         self._run([x.ctypes.data for x in arrays], max(x.size for x in entries))
 
-    def fill(self, leaves: list[np.ndarray], results: list[np.ndarray]) -> None:
-        """Run complex pairs: ``results`` are written to, what is the same for all has shape ()."""
-        arrays = [*(np.ascontiguousarray(x, self.dtype) for x in leaves), *results]
+    def fill(self, leaves: list[np.ndarray], results: list[np.ndarray]) -> bool:
+        """Run complex pairs: ``results`` are written to, what is the same for all has shape (); whether one is NaN."""
+        doubt = np.zeros((), np.int32)
+        arrays = [*(np.ascontiguousarray(x, self.dtype) for x in leaves), *results, doubt]
         self._run([x.ctypes.data for x in arrays], results[0].size)
+        return bool(doubt)
 
     def launch(self, reads: list[ArrayAddress], writes: list[ArrayAddress], place: Place) -> None:
         """Run it on JAX's arrays, shared among the cores."""

@@ -239,6 +239,8 @@ def fixed_steps(
 def complex_pairs(program: Program, system: Sequence[bool], dtype: np.dtype, room: int) -> str:
     """``program`` once, to two complex arrays: from its outputs (a, b, c) the numbers a + ic and b - ic.
 
+    Whether any a is no number it says in ``doubt``, an int: to look for that afterwards would read the answer again.
+
     Args:
         program: from the system's leaves to three numbers.
         system: which leaves vary over members.
@@ -252,21 +254,24 @@ def complex_pairs(program: Program, system: Sequence[bool], dtype: np.dtype, roo
     text = Text(program, system, [False] * len(system), dtype, side)
     fixed, begin = _leaves(system, side)
     larger, smaller, turn = program.outputs
-    arrays = [*(f"void *leaf{i}" for i in range(len(system))), "void *result0", "void *result1"]
+    arrays = [f"void *{n}" for n in (*(f"leaf{i}" for i in range(len(system))), "result0", "result1", "doubt")]
     body = [
         f"ENTRY run({', '.join(arrays)}, long long count) {{",
         "LIMITS",
         *fixed,
         *text.before,
+        "M none = mask(0);",
         f"EVERY(b, count, {side}) {{",
         *begin,
         *text.each,
+        *(f"none |= {text.lane(larger, u)} != {text.lane(larger, u)};" for u in range(side)),
         *(
             f"store_complex((T *)result{k} + 2 * (b + {u} * L), {text.lane(real, u)}, {sign}{text.lane(turn, u)});"
             for k, (real, sign) in enumerate(((larger, ""), (smaller, "-")))
             for u in range(side)
         ),
         "}",
+        "*(int *)doubt = any_lane(none);",
     ]
     return "\n".join([*body, "}"]) + "\n"
 

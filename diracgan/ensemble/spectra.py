@@ -150,15 +150,14 @@ def _in_registers(
 
     def work(start: int) -> bool:
         end = min(start + each, whole)
-        run.fill([x[start:end] if x.ndim else x for x in leaves], list(out[:, start:end]))
-        return _has_nan(out[0, start:end])
+        return run.fill([x[start:end] if x.ndim else x for x in leaves], list(out[:, start:end]))
 
     doubted = any(over(devices, work, list(range(0, whole, each)), lambda start: None, (run, count)))
     if whole < count:  # what fills no vector: the last group once more
         last, end = np.empty((2, group), complex), [x[-group:] if x.ndim else x for x in leaves]
-        run.fill(end, list(last))
+        doubted |= run.fill(end, list(last))
         out[:, whole:] = last[:, whole - count :]
-    return out, doubted or _has_nan(out[0, whole:])
+    return out, doubted
 
 
 def _has_nan(row: np.ndarray) -> bool:
