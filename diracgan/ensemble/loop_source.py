@@ -254,7 +254,9 @@ def complex_pairs(program: Program, system: Sequence[bool], dtype: np.dtype, roo
     text = Text(program, system, [False] * len(system), dtype, side)
     fixed, begin = _leaves(system, side)
     larger, smaller, turn = program.outputs
-    arrays = [f"void *{n}" for n in (*(f"leaf{i}" for i in range(len(system))), "result0", "result1", "doubt")]
+    arrays = [
+        f"void *{n}" for n in (*(f"leaf{i}" for i in range(len(system))), "result0", "result1", "doubt")
+    ]
     body = [
         f"ENTRY run({', '.join(arrays)}, long long count) {{",
         "LIMITS",
