@@ -159,7 +159,9 @@ def checkpoint(
     if isinstance(run, Game):
         return _of_game(run, players, rule, memory, batch)
     if any(x is not None for x in (players, rule, memory, batch)):
-        raise InputError("players, rule, memory and batch go with a Game; a run has its own")
+        raise InputError(
+            "players, rule, memory and batch go with a Game; allowed: none of them, which a run has of its own"
+        )
     if isinstance(run, MeasuredGame):
         return _of_measured(run)
     return _of_run(run, integer("samples", samples, low=2))

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import integer
+from ..errors import callback, integer
 from ..game import Game, Players
 from ..numerics.reduced_order import capped, driven
 from ..pytrees import Pytree
@@ -198,6 +198,7 @@ def forecast(
         >>> found.settings[1].series["d_real"].spread < found.settings[0].series["d_real"].spread
         True
     """
+    callback("tell", tell)
     steps, seed = integer("steps", steps, low=50), integer("seed", seed, low=0)
     several = isinstance(settings, Iterable) and not isinstance(settings, str | Mapping)
     tried: list[Any] = list(settings) if several else [settings]

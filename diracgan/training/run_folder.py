@@ -179,10 +179,9 @@ def undone_at_its_start(target: Path, metrics: Collection[Mapping[str, Any]]) ->
     """
     try:
         yield
-    except OSError:
-        raise
-    except Exception:
-        if all(line["step"] == 0 for line in metrics):
+    except Exception as error:
+        disk = isinstance(error, OSError) or isinstance(error.__cause__, OSError)
+        if not disk and all(line["step"] == 0 for line in metrics):
             _remove_run(target)
         raise
 
