@@ -35,6 +35,7 @@ _LEVEL = (5.0, 95.0)  # percentiles of the bootstrap over batches
 # the least and the largest of (a sweep's best) / (what was prescribed) in 18 games that are not flat, of a protocol
 # that was written before (benchmarks/README.md): a 19th lies between them 17 times in 19
 _BEST = (1.0 / 20.9, 1.0 / 0.842)
+_UNKNOWN = "how far the optimiser steps is not known (dg.measure.game takes optimiser= and its state=)"
 _NAMES = ("damping", "sigma", "response", "penalty", "steepest")  # of what is measured on each batch
 
 
@@ -79,7 +80,8 @@ class Prescription(Record):
             curvature), each with its standard error over batches, per iteration; bears, what gamma times steepest may
             reach before it overshoots for good (infinite where the optimiser is not known); slope_real and slope_fake,
             E |grad_x D|^2; noise_critic and noise_generator, variance over |mean|^2 of the gradients.
-        step_sizes: ``"optimiser"``, or ``"unit"`` where the optimiser is not known: per unit of the flow's time then.
+        step_sizes: ``"optimiser"``, or ``"unit"`` where the optimiser is not known: per unit of the flow's time then,
+            with no bound on gamma by what a step bears, no lazy interval and no half-life.
         batches: how many were seen.
         products: with a Jacobian or a penalty's Hessian, that it took; each costs about two gradient evaluations.
     """
@@ -166,8 +168,8 @@ def prescribe(
     return Prescription(
         _gamma(resampled, weight, now, bears),
         _ratio(resampled),
-        _lazy(resampled, weight),
-        _half_life(resampled, count),
+        _lazy(resampled, weight if sizes is not None else np.full_like(weight, np.nan)),
+        _half_life(resampled, count, sizes is not None),
         measured,
         "unit" if sizes is None else "optimiser",
         len(seen),
@@ -303,7 +305,11 @@ def _lazy(rows: np.ndarray, gamma: np.ndarray) -> PrescribedNumber:
         bound = np.where(gamma > 0, bound, np.nan)
         numbers = _numbers(np.maximum(np.floor(bound), 1.0))
     value = numbers[0]
-    text = "none: there is no gamma" if value is None else f"R1 on every {value:.0f}th critic step at most"
+    text = (
+        f"none: there is no gamma, or {_UNKNOWN}"
+        if value is None
+        else f"R1 on every {value:.0f}th critic step at most"
+    )
     if value == 1.0:
         text = (
             "R1 on every critic step: a rarer, stronger one would overshoot, or act less than once a radian"
@@ -318,12 +324,14 @@ def _lazy(rows: np.ndarray, gamma: np.ndarray) -> PrescribedNumber:
     )
 
 
-def _half_life(rows: np.ndarray, images: int | None) -> PrescribedNumber:
+def _half_life(rows: np.ndarray, images: int | None, known: bool) -> PrescribedNumber:
+    """Not a number where the optimiser's steps are not ``known``: omega is not per iteration then."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        numbers = _numbers(np.log(2.0) / _omega(rows) * (images or 1))
+        numbers = _numbers(np.log(2.0) / _omega(rows) * (images or 1) if known else np.array([np.nan]))
     value = numbers[0]
     unit = "iterations" if images is None else "images"
-    text = "none: the players do not turn" if value is None else f"a half-life of {value:.3g} {unit}"
+    reason = "the players do not turn" if known else _UNKNOWN
+    text = f"none: {reason}" if value is None else f"a half-life of {value:.3g} {unit}"
     return PrescribedNumber(
         *numbers,
         unit,

@@ -168,7 +168,10 @@ class JaxGame:
 
     def averaging(self) -> float:
         """Decay of the running average of gradients that the critic steps along; 0 for plain steps."""
-        return float(getattr(self.rule, "beta1", 0.0))
+        if self.rule is None:
+            return 0.0
+        with self._precision():
+            return self.rule.averaging(self.players, self.memory)
 
     def _slopes(self, players: Players, batch: Pytree) -> Array:
         view = self.view

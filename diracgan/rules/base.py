@@ -120,6 +120,10 @@ class Rule(Parametric):
         """How far a step moves each parameter per unit of its gradient, shaped like the players; None if unknown."""
         return None
 
+    def averaging(self, players: Players, memory: Pytree) -> float:
+        """Decay of the running average of gradients that the critic steps along; 0 for plain steps."""
+        return float(getattr(self, "beta1", 0.0))
+
     @property
     def linear_below(self) -> float | None:
         """The velocity below which the linearisation at rest holds; None where only the game sets a bound."""

@@ -57,6 +57,25 @@ class OptaxRule(PerPlayerRule):
             theta=_state_at_rest(self.transformation(GENERATOR), players.theta, memory.theta),
         )
 
+    def step_sizes(self, players: Players, memory: Memory | None) -> Players | None:
+        """What all updates that a gradient of 1 causes add up to; None where a transformation mixes parameters.
+
+        Squares that are remembered stay what they are, so that those are needed: without a state only transformations
+        that are linear in the gradient have step sizes.
+        """
+        states = (None, None) if memory is None else (memory.phi, memory.theta)
+        critic = _answer(self.transformation(CRITIC), players.phi, states[0])
+        generator = _answer(self.transformation(GENERATOR), players.theta, states[1])
+        return None if critic is None or generator is None else Players(critic[1], generator[1])
+
+    def averaging(self, players: Players, memory: Memory | None) -> float:
+        """1 - (the first of the updates that a gradient causes)/(all of them), the parameters' median."""
+        answer = _answer(self.transformation(CRITIC), players.phi, None if memory is None else memory.phi)
+        if answer is None:
+            return 0.0
+        first, total = (np.concatenate([np.ravel(x) for x in jax.tree.leaves(a)]) for a in answer)
+        return float(np.median(1.0 - first / total))
+
     @property
     def is_adaptive(self) -> bool:
         """Its transformations may be: what they do is only known by trying."""
@@ -311,6 +330,45 @@ def _state_at_rest(opt: optax.GradientTransformation, z: Pytree, state: Pytree) 
 
     state = jax.tree_util.tree_map_with_path(long, state)
     return jax.lax.while_loop(moving, once, (state, jnp.array(True), jnp.int32(0)))[0]
+
+
+def _answer(opt: optax.GradientTransformation, z: Pytree, state: Pytree) -> tuple[Pytree, Pytree] | None:
+    """To first order in a gradient of 1 everywhere: the update that it makes, and the sum of all that follow from it.
+
+    None where parameters are mixed, where that is not finite, or where no state is given and the update is not linear.
+    """
+    held = opt.init(z) if state is None else state
+
+    def update(v: Pytree, floats: list[Any]) -> tuple[Any, list[Any]]:
+        step, new = _updates(opt, z, v, _with_floats(held, floats))
+        return step, _floats(new)
+
+    def pushed(v: Pytree, floats: list[Any], moved: list[Any]) -> tuple[Any, Any]:
+        return jax.jvp(update, (jax.tree.map(jnp.zeros_like, z), floats), (v, moved))
+
+    def going_on(now: tuple[Any, ...]) -> Array:
+        _, _, total, last, count = now
+        return (count < _LASTING) & (jnp.max(jnp.abs(flat(last))) > 1e-4 * jnp.max(jnp.abs(flat(total))))
+
+    def once(now: tuple[Any, ...]) -> tuple[Any, ...]:
+        floats, moved, total, _, count = now
+        (_, floats), (last, moved) = pushed(jax.tree.map(jnp.zeros_like, z), floats, moved)
+        return floats, moved, jax.tree.map(jnp.add, total, last), last, count + 1
+
+    def flat(tree: Pytree) -> Array:
+        return jnp.concatenate([jnp.ravel(x) for x in jax.tree.leaves(tree)])
+
+    floats, one = _floats(held), jax.tree.map(jnp.ones_like, z)
+    (still, after), (first, moved) = pushed(one, floats, jax.tree.map(jnp.zeros_like, floats))
+    uneven = jax.tree.map(lambda x: jnp.cos(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape), z)
+    apart = pushed(uneven, floats, jax.tree.map(jnp.zeros_like, floats))[1][0]
+    total = jax.lax.while_loop(going_on, once, (after, moved, first, first, jnp.int32(0)))[2]
+    same = np.allclose(flat(apart), flat(uneven) * flat(first), rtol=1e-3, atol=0.0)
+    if state is None:
+        small = 1e-2 / flat(one).size ** 0.5  # within any norm that gradients are clipped to
+        step = flat(update(jax.tree.map(lambda x: small * x, one), floats)[0]) - flat(still)
+        same = same and np.allclose(step, small * flat(first), rtol=1e-3, atol=0.0)
+    return (first, total) if same and np.all(np.isfinite(flat(total))) else None
 
 
 def _is_steady(opt: optax.GradientTransformation) -> bool:

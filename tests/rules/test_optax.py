@@ -5,13 +5,17 @@ from __future__ import annotations
 import pickle
 import tomllib
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
 import diracgan as dg
+from diracgan.game import Players
 from diracgan.rules import RULES
 from diracgan.rules.optax import _is_steady
+from diracgan.rules.per_player import Memory
 from diracgan.training.config import configure, from_table
 from diracgan.training.toml_tables import toml
 
@@ -126,6 +130,48 @@ def test_no_linearisation_where_there_is_none(opt):
 def test_a_count_that_bias_corrections_read_is_steady_and_another_counter_is_not():
     assert _is_steady(optax.adam(0.1)) and _is_steady(optax.sgd(optax.linear_schedule(0.2, 0.1, 10)))
     assert not _is_steady(optax.MultiSteps(optax.sgd(0.1), 2).gradient_transformation())
+
+
+@pytest.mark.parametrize(
+    ("made", "rate", "beta"),
+    [
+        (lambda: optax.sgd(0.1), 0.1, 0.0),
+        (lambda: optax.sgd(0.1, momentum=0.9), 1.0, 0.9),  # 0.1/(1 - 0.9) in the end
+        (lambda: optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.2)), 0.2, 0.0),  # unclipped
+    ],
+)
+def test_step_sizes_are_what_a_gradient_moves_in_the_end(made, rate, beta):
+    at = Players({"w": jnp.array([[0.3], [2.0]])}, jnp.array([0.5]))
+    rule = dg.rule.from_optax(made())
+    sizes = rule.step_sizes(at, None)
+    np.testing.assert_allclose(np.ravel(sizes.phi["w"]), [rate, rate], rtol=1e-3)
+    np.testing.assert_allclose(sizes.theta, [rate], rtol=1e-3)
+    assert rule.averaging(at, None) == pytest.approx(beta, abs=1e-3)
+
+
+def test_adam_has_step_sizes_with_the_squares_that_it_remembers():
+    at = Players(jnp.array([0.3, 2.0]), jnp.array([0.5]))
+    opt, g = optax.adam(1e-3, b1=0.5), Players(jnp.array([1e-2, 4.0]), jnp.array([0.1]))
+    rule, memory = dg.rule.from_optax(opt), states(opt, at)
+    assert rule.step_sizes(at, None) is None and rule.step_sizes(at, memory) is None  # nothing remembered yet
+    for _ in range(12):  # of a constant gradient: the root of the corrected squares is its size
+        memory = memory._replace(
+            **{n: opt.update(getattr(g, n), getattr(memory, n), getattr(at, n))[1] for n in at._fields}
+        )
+    sizes, rate = rule.step_sizes(at, memory), 1e-3 * np.sqrt((1 - 0.999**13) / (1 - 0.999**12) / 0.999)
+    np.testing.assert_allclose(sizes.phi, rate / np.array(g.phi), rtol=2e-3)
+    np.testing.assert_allclose(sizes.theta, rate / np.array(g.theta), rtol=2e-3)
+    assert rule.averaging(at, memory) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_a_transformation_that_mixes_parameters_has_no_step_sizes():
+    at = Players(jnp.array([0.3, 2.0]), jnp.array([0.5]))
+    mixing = optax.stateless(lambda u, z: jax.tree.map(lambda x: -0.1 * x[::-1], u))
+    assert dg.rule.from_optax(mixing).step_sizes(at, None) is None
+
+
+def states(opt, at):
+    return Memory(opt.init(at.phi), opt.init(at.theta), ())
 
 
 def test_what_is_no_transformation_is_refused():
