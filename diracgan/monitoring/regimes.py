@@ -328,7 +328,7 @@ def _left(meaning: Meaning, p: LogPiece, won: str) -> str:
     if clip is not None and won == "critic":
         return f": {value:.5g} is {clip}, a ceiling that clipping makes, and no gradient passes it"
     slope = next(x.gradient for x in levels.levels(meaning.variant, meaning.limits) if x.kind == f"{won}-won")
-    return f"; {slope:.2g} of gradient is left to the generator for each logit"
+    return f"; the slope of the generator's loss in a fake logit is {slope:.2g} there"
 
 
 def _growth(log: Log, p: LogPiece, shown: list[int], times: float = GROWS) -> str:
