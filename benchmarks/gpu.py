@@ -2,8 +2,8 @@
 
     python benchmarks/gpu.py [--seconds 220] [--only fixed,adaptive,...] [--json FILE]
 
-Any card that JAX sees, one of them, all in one run of under four minutes: a section that would begin later is left out
-and named. Says which card, versions and precision; errors are against float64 on the processor, for both sides of a
+Any card that JAX sees, one of them, all in one run of under four minutes: what would begin later is left out
+and said. Says which card, versions and precision; errors are against float64 on the processor, for both sides of a
 ratio. Sections that fail say why, and the others go on. The limit is ``limit.cu``, by hand, started in the same way.
 """
 
@@ -292,7 +292,7 @@ def machine() -> str:
 
 
 def report(names: list[str], sizes: Sizes, seconds: float) -> list[Line]:
-    """Every section in its turn while there is time."""
+    """Every section in its turn, line by line, while there is time."""
     began, lines = time.perf_counter(), []
     for name in names:
         if (passed := time.perf_counter() - began) > seconds:
@@ -302,6 +302,9 @@ def report(names: list[str], sizes: Sizes, seconds: float) -> list[Line]:
             for line in SECTIONS[name](sizes):
                 lines.append(line)
                 print(line, flush=True)
+                if (passed := time.perf_counter() - began) > seconds:
+                    print(f"{name}: ends after {passed:.0f} s, with what it has")
+                    break
         except Exception as why:  # one section's failure must not cost the others
             print(f"{name}: {type(why).__name__}: {str(why).splitlines()[0] if str(why) else ''}", flush=True)
     return lines
@@ -309,7 +312,7 @@ def report(names: list[str], sizes: Sizes, seconds: float) -> list[Line]:
 
 def main() -> None:
     reader = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    reader.add_argument("--seconds", type=float, default=220.0, help="no section begins later")
+    reader.add_argument("--seconds", type=float, default=220.0, help="no line begins later")
     reader.add_argument("--only", default=",".join(SECTIONS), help=f"sections, among {', '.join(SECTIONS)}")
     reader.add_argument("--json", type=Path, help="write the lines to this file too")
     given = reader.parse_args()

@@ -12,7 +12,7 @@ import socket
 import stat
 import zlib
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -243,8 +243,12 @@ def forget_oldest(folder: Path, pattern: str, most: int) -> None:
     Example:
         >>> forget_oldest(Path("no-such-folder"), "*.npz", 200)
     """
-    for old in sorted(folder.glob(pattern), key=lambda p: p.stat().st_mtime)[:-most]:
-        old.unlink()
+    kept = []
+    for path in folder.glob(pattern):
+        with suppress(FileNotFoundError):  # another process forgets too
+            kept.append((path.stat().st_mtime_ns, path))
+    for _, old in sorted(kept)[:-most]:
+        old.unlink(missing_ok=True)
 
 
 def recover(path: str | os.PathLike[str]) -> None:

@@ -1,7 +1,8 @@
 """The machine's C compiler, where it has one.
 
 The environment variable ``DIRACGAN_C=0`` switches it off, ``CC`` names a compiler. ``DIRACGAN_C_CACHE`` names a folder
-in which compiled code is kept, under a hash of everything that it follows from; 0, or nothing, and none is kept.
+in which compiled code is kept, under a hash of everything that it follows from; 0, or nothing, and none is kept. What
+is loaded is run: code that is damaged, or that another user could have written, is compiled anew.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hashlib
 import os
 import platform
 import shutil
+import stat
 import sys
 import tempfile
 import weakref
@@ -27,7 +29,9 @@ from ..files import forget_oldest, replacing
 FOLDER = "DIRACGAN_C_CACHE"
 
 _MOST = 500  # libraries that are kept, the last ones; some 16 kB each
+_BYTES = 1 << 18  # of one
 _DIGITS = 40  # of a key
+_SEAL = hashlib.sha256().digest_size
 
 
 def available() -> bool:
@@ -69,11 +73,33 @@ def _compiled(source: str, flags: Sequence[str], kept: Path | None) -> ctypes.CD
         found = ctypes.CDLL(str(library))
         if kept is not None:
             with contextlib.suppress(OSError, InputError):  # no room, no right to write
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                with replacing(kept) as temporary:
-                    shutil.copyfile(library, temporary)
-                forget_oldest(kept.parent, f"{'[0-9a-f]' * _DIGITS}.so", _MOST)
+                _keep(kept, library.read_bytes())
     return found
+
+
+def _keep(kept: Path, code: bytes) -> None:
+    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if len(code) <= _BYTES and _private(kept.parent):
+        with replacing(kept) as temporary:
+            temporary.write_bytes(_sealed(kept, code))
+            temporary.chmod(0o600)
+        forget_oldest(kept.parent, f"{'[0-9a-f]' * _DIGITS}.so", _MOST)
+
+
+def _sealed(kept: Path, code: bytes) -> bytes:
+    """The code, and after it a hash that the loader does not read.
+
+    A file that is cut off or has holes, as after a crash of the machine, would take the process with it.
+    """
+    return code + hashlib.sha256(kept.name.encode() + code).digest()
+
+
+def _private(path: Path) -> bool:
+    """Whether only this user can have written there, as far as the system has users."""
+    if os.name != "posix":
+        return True
+    seen = path.stat()
+    return seen.st_uid == os.geteuid() and not seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _kept(source: str, flags: Sequence[str]) -> Path | None:
@@ -89,21 +115,25 @@ def _kept(source: str, flags: Sequence[str]) -> Path | None:
     told = [
         source,
         *flags,
+        str(compiler()),  # a link to what calls one compiler or another by its name
         str(program),
         str(seen.st_size),
         str(seen.st_mtime_ns),
         sys.platform,
         platform.machine(),
     ]
-    return Path(folder) / f"{hashlib.sha256(chr(0).join(told).encode()).hexdigest()[:_DIGITS]}.so"
+    return Path(folder).absolute() / f"{hashlib.sha256(chr(0).join(told).encode()).hexdigest()[:_DIGITS]}.so"
 
 
 def _opened(kept: Path | None) -> ctypes.CDLL | None:
-    """A library that was kept; None where there is none, or it cannot be loaded."""
-    if kept is None or not kept.is_file():
+    """A library that was kept; None where there is none, it is not whole or not this user's, or cannot be loaded."""
+    if kept is None:
         return None
     try:
-        return ctypes.CDLL(str(kept))
+        if not kept.is_file() or not _private(kept.parent) or not _private(kept):
+            return None
+        found = kept.read_bytes()
+        return ctypes.CDLL(str(kept)) if found == _sealed(kept, found[:-_SEAL]) else None
     except OSError:
         return None
 

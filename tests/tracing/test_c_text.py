@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
+import sys
 from pathlib import Path
 
 import jax
@@ -113,18 +115,24 @@ def test_equal_counts_take_one_power_and_others_their_own():
         np.testing.assert_allclose(out, [0.9**n, 0.9**m], rtol=1e-15)
 
 
-def test_compiled_code_is_kept_by_all_that_it_follows_from(tmp_path, monkeypatch):
+@pytest.fixture
+def compiled(tmp_path, monkeypatch):
+    """Commands of the compiler so far, whose code is kept in ``tmp_path/kept``."""
     monkeypatch.setenv(c_compiler.FOLDER, str(tmp_path / "kept"))
-    compiled = []
+    commands = []
     monkeypatch.setattr(
         c_compiler.children,
         "call",
-        lambda words, timeout, call=c_compiler.children.call: compiled.append(words) or call(words, timeout),
+        lambda words, timeout, call=c_compiler.children.call: commands.append(words) or call(words, timeout),
     )
+    return commands
 
-    def made(source: str, *flags: str) -> int:
-        return c_compiler.loaded(f"int one(void) {{ return {source}; }}", flags).one()
 
+def made(source: str, *flags: str) -> int:
+    return c_compiler.loaded(f"int one(void) {{ return {source}; }}", flags).one()
+
+
+def test_compiled_code_is_kept_by_all_that_it_follows_from(compiled, tmp_path, monkeypatch):
     assert made("7") == made("7") == 7 and len(compiled) == 1
     assert made("8") == 8 and made("7", "-O1") == 7 and len(compiled) == 3
     assert made("7", "-march=native") == made("7", "-march=native") == 7 and len(compiled) == 5
@@ -140,3 +148,55 @@ def test_compiled_code_is_kept_by_all_that_it_follows_from(tmp_path, monkeypatch
     assert len(list((tmp_path / "kept").iterdir())) == 2
     monkeypatch.setenv(c_compiler.FOLDER, "0")
     assert made("9") == 9 and len(compiled) == 8
+
+
+def cut(kept: Path) -> None:
+    """Half of the file: the loader maps it and dies of a bus error."""
+    kept.write_bytes(kept.read_bytes()[: kept.stat().st_size // 2])
+
+
+def another_answer(kept: Path) -> None:
+    """Whose sevens are nines."""
+    code = kept.read_bytes()
+    kept.write_bytes(code.replace((7).to_bytes(4, sys.byteorder), (9).to_bytes(4, sys.byteorder)))
+
+
+def of_another_source(kept: Path) -> None:
+    """Whole, but under the name of another."""
+    assert made("8") == 8
+    (other,) = set(kept.parent.iterdir()) - {kept}
+    other.replace(kept)
+
+
+def written_by_all(kept: Path) -> None:
+    kept.chmod(0o666)
+
+
+def in_a_folder_of_all(kept: Path) -> None:
+    kept.parent.chmod(0o777)
+
+
+def loaded_by_another_user(kept: Path) -> None:
+    c_compiler.os.geteuid = lambda: kept.stat().st_uid + 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="of users and rights of POSIX")
+@pytest.mark.parametrize(
+    "spoil",
+    [cut, another_answer, of_another_source, written_by_all, in_a_folder_of_all, loaded_by_another_user],
+)
+def test_kept_code_that_is_damaged_or_may_be_another_s_is_not_loaded(spoil, compiled, tmp_path, monkeypatch):
+    monkeypatch.setattr(c_compiler.os, "geteuid", os.geteuid)  # set back at the end
+    assert made("7") == 7
+    gc.collect()  # what is still loaded is not read again
+    (kept,) = (tmp_path / "kept").iterdir()
+    spoil(kept)
+    before = len(compiled)
+    assert made("7") == 7
+    assert len(compiled) == before + 1
+
+
+def test_large_code_is_not_kept(compiled, tmp_path, monkeypatch):
+    monkeypatch.setattr(c_compiler, "_BYTES", 100)
+    assert made("7") == 7
+    assert list((tmp_path / "kept").iterdir()) == []
