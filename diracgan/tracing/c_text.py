@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 import numpy as np
@@ -230,8 +231,8 @@ def _twins(program: Program) -> dict[Node, Node]:
     """Powers with a counted exponent -> the first one of the same base: counts of several players are often equal."""
     first: dict[Node, Node] = {}
     twins = {}
-    for node in program.order:
-        if node.op == "pow" and not node.rows and np.dtype(node.args[1].dtype).kind == "i":
+    for node in itertools.chain.from_iterable(_levels(program)):  # as they are written
+        if node.op == "pow" and np.dtype(node.args[1].dtype).kind == "i":
             other = first.setdefault(node.args[0], node)
             if other is not node:
                 twins[node] = other

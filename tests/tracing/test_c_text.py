@@ -115,6 +115,22 @@ def test_equal_counts_take_one_power_and_others_their_own():
         np.testing.assert_allclose(out, [0.9**n, 0.9**m], rtol=1e-15)
 
 
+def test_the_power_that_is_written_first_is_the_one_that_others_take():
+    """Whatever the program's order: here the first one waits for a sum."""
+
+    def powers(b, n, rows):
+        total = jax.lax.scan(lambda t, x: (t + jnp.sin(b * x), None), jnp.zeros(()), rows)[0]
+        return b ** (n + (total > 0).astype(jnp.int32)), b**n
+
+    with jax.enable_x64(True):
+        rows = jnp.linspace(0.0, 1.0, 400)
+        program = trace(lambda b, n: powers(b, n, rows), jnp.ones(()), jnp.zeros((), jnp.int32))
+    run = c_compiler.loaded(HEAD + function("f", program, 0) + CALL, ["-O1", "-w"]).run
+    given, out = np.array([0.9, 3.0]), np.zeros(2)
+    run(*(ctypes.c_void_p(y.ctypes.data) for y in (given, out)))
+    np.testing.assert_allclose(out, [0.9**4, 0.9**3], rtol=1e-15)
+
+
 @pytest.fixture
 def compiled(tmp_path, monkeypatch):
     """Commands of the compiler so far, whose code is kept in ``tmp_path/kept``."""
