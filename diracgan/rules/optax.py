@@ -28,6 +28,7 @@ _LONG = 2**30  # updates after which a bias correction or a schedule is over
 _SETTLING = 200_000
 _TINIEST, _GRADIENTS = 1e-25, (1e-18, 1e6, 97)  # sizes of lasting gradients whose steps are compared
 _LASTING = 5_000  # updates
+_SMALL = 1e-6  # of a sum: a smaller update ends it; momentum 0.99 would still add a hundred times as much
 
 
 class OptaxRule(PerPlayerRule):
@@ -69,12 +70,13 @@ class OptaxRule(PerPlayerRule):
         return None if critic is None or generator is None else Players(critic[1], generator[1])
 
     def averaging(self, players: Players, memory: Memory | None) -> float:
-        """1 - (the first of the updates that a gradient causes)/(all of them), the parameters' median."""
+        """1 - (the first of the updates that a gradient causes)/(all of them), the median of what moves."""
         answer = _answer(self.transformation(CRITIC), players.phi, None if memory is None else memory.phi)
         if answer is None:
             return 0.0
         first, total = (np.concatenate([np.ravel(x) for x in jax.tree.leaves(a)]) for a in answer)
-        return float(np.median(1.0 - first / total))
+        moves = np.abs(total) > 0  # a frozen parameter does not
+        return float(np.median(1.0 - first[moves] / total[moves])) if np.any(moves) else 0.0
 
     @property
     def is_adaptive(self) -> bool:
@@ -348,7 +350,7 @@ def _answer(opt: optax.GradientTransformation, z: Pytree, state: Pytree) -> tupl
 
     def going_on(now: tuple[Any, ...]) -> Array:
         _, _, total, last, count = now
-        return (count < _LASTING) & (jnp.max(jnp.abs(flat(last))) > 1e-4 * jnp.max(jnp.abs(flat(total))))
+        return (count < _LASTING) & (jnp.max(jnp.abs(flat(last))) > _SMALL * jnp.max(jnp.abs(flat(total))))
 
     def once(now: tuple[Any, ...]) -> tuple[Any, ...]:
         floats, moved, total, _, count = now

@@ -170,6 +170,15 @@ def test_a_transformation_that_mixes_parameters_has_no_step_sizes():
     assert dg.rule.from_optax(mixing).step_sizes(at, None) is None
 
 
+def test_a_frozen_parameter_has_no_part_in_what_averages():
+    at = Players(jnp.array([0.3, 2.0, 1.0]), jnp.array([0.5]))
+    thawed = optax.stateless(lambda u, z: jax.tree.map(lambda x: x * (jnp.arange(x.size) > 1), u))
+    rule = dg.rule.from_optax(optax.chain(optax.sgd(0.1, momentum=0.5), thawed))
+    np.testing.assert_allclose(rule.step_sizes(at, None).phi, [0.0, 0.0, 0.2], rtol=1e-5)
+    assert rule.averaging(at, None) == pytest.approx(0.5, abs=1e-5)
+    assert rule.averaging(at._replace(phi=at.phi[:2]), None) == 0.0  # nothing moves
+
+
 def states(opt, at):
     return Memory(opt.init(at.phi), opt.init(at.theta), ())
 
