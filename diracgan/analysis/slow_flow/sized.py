@@ -164,8 +164,9 @@ def size_of(flow: AveragedFlow, player: str) -> float:
 
 
 def log_ratio(size: float, wanted: float) -> float:
-    """log(size/wanted), bounded where the size is 0 or infinite."""
-    return float(np.clip(np.log(max(size, T.tiny) / wanted), -_MOST_LOG, _MOST_LOG))
+    """log(size/wanted), bounded where either is 0 or infinite."""
+    ratio = math.log(max(size, T.tiny)) - math.log(max(wanted, T.tiny))
+    return float(np.clip(ratio, -_MOST_LOG, _MOST_LOG))
 
 
 class Scale(NamedTuple):

@@ -102,8 +102,9 @@ def tune_cycle(
 
     Each parameter alone: a root of log A - log A_wanted, A by :func:`diracgan.averaged`, on a scale on which the
     parameter's effect is even (its logarithm; of decays how far they are from 1). All together: each the same share of
-    its way from the present value to where it alone brings A nearest. The average: beta whose gain
-    (1 - beta)/|1 - beta exp(-2 pi i/period)| is A_wanted/A, exact for a sine; of a squarer cycle it leaves less.
+    its way from the present value to where it alone makes A least, or largest where A is to grow. The average: beta
+    whose gain (1 - beta)/|1 - beta exp(-2 pi i/period)| is A_wanted/A, exact for a sine; of a squarer cycle it leaves
+    less.
 
     Args:
         variant: from :func:`diracgan.variant`.
@@ -140,20 +141,20 @@ def tune_cycle(
         for name, ends in ranges.items()
     ]
     changes = [change for found in sized for change in _alone(alone, found)]
-    if len(sized) > 1 and (both := _together(alone, sized, present, wanted)) is not None:
-        changes.append(both)
-    now = _change({}, present, True)
+    if (together := _together(alone, sized, present, wanted)) is not None:
+        changes.append(together)
     decay, rest = _average(present, wanted)
+    half_life = None if not decay or rest is None else math.log(2.0) / -math.log1p(-rest)
     return TunedCycle(
         amplitude=wanted,
-        now=now,
+        now=_change({}, present, True),
         changes=changes,
         decay=decay,
-        half_life=None if not decay or rest is None else math.log(2.0) / -math.log1p(-rest),
+        half_life=half_life,
         horizon=None if rest is None else 1.0 / rest,
         memory_times=present.memory_times,
         regime=_regime(present, rule),
-        text=_text(wanted, present, changes, decay, rest),
+        text=_text(wanted, present, changes, decay, half_life),
         variant=variant.label,
         rule=rule.label,
         dim=len(around.x0),
@@ -237,9 +238,9 @@ def _flow(around: LinearSettings, values: Mapping[str, float]) -> AveragedFlow:
 def _together(
     around: LinearSettings, sized: list[SizedCycle], present: AveragedFlow, wanted: float
 ) -> CycleChange | None:
-    """All that move the size, each the same share of its way; None where that is one alone, or nothing is known."""
+    """All that move the size, each the same share of its way; None where fewer than two do, or none need."""
     here = size_of(present, GENERATOR)
-    if math.isnan(here):
+    if math.isnan(here) or abs(log_ratio(here, wanted)) <= _CLOSE:
         return None
     ways = {}
     for found in sized:
@@ -261,12 +262,12 @@ def _together(
     def height(share: float) -> float:
         return log_ratio(size_of(_flow(around, at(share)), GENERATOR), wanted)
 
-    first, last = height(0.0), height(1.0)
-    if not first * last < 0:
-        return _change(at(1.0), _flow(around, at(1.0)), abs(last) <= _CLOSE)
-    found: Any = brentq(height, 0.0, 1.0, **_ROOT)
-    root = float(found)
-    return _change(at(root), _flow(around, at(root)), abs(height(root)) <= _CLOSE)
+    share: Any = 1.0
+    if height(0.0) * height(1.0) < 0:
+        share = brentq(height, 0.0, 1.0, **_ROOT)
+    values = at(float(share))
+    flow = _flow(around, values)
+    return _change(values, flow, abs(log_ratio(size_of(flow, GENERATOR), wanted)) <= _CLOSE)
 
 
 def _average(flow: AveragedFlow, wanted: float) -> tuple[float | None, float | None]:
@@ -297,7 +298,7 @@ def _regime(flow: AveragedFlow, rule: Rule) -> str:
 
 
 def _text(
-    wanted: float, now: AveragedFlow, changes: list[CycleChange], decay: float | None, rest: float | None
+    wanted: float, now: AveragedFlow, changes: list[CycleChange], decay: float | None, half_life: float | None
 ) -> str:
     reached = [_words(c.values) for c in changes if c.reached]
     said = [f"|theta - x0| = {wanted:g} on the cycle: {' or '.join(reached)}" if reached else ""]
@@ -310,15 +311,15 @@ def _text(
     size = size_of(now, GENERATOR)
     if size <= wanted:
         said.append(f"as it is, the rule's own is {size:.4g}")
-    elif decay is None or rest is None:
+    elif decay is None:
         said.append(
             "no average leaves that of what does not turn"
             if math.isfinite(size)
             else f"as it is, it {now.text}"
         )
-    elif decay > 0:
-        half = math.log(2.0) / -math.log1p(-rest)
-        said.append(f"else average the weights with decay {decay:.8g}, a half-life of {half:.4g} iterations")
+    elif half_life is not None:
+        average = f"decay {decay:.8g}, a half-life of {half_life:.4g} iterations"
+        said.append(f"else average the weights with {average}")
     return "; ".join(s for s in said if s)
 
 

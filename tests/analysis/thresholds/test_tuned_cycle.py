@@ -9,6 +9,7 @@ import pytest
 
 import diracgan as dg
 from diracgan.analysis import tune_cycle
+from diracgan.analysis.slow_flow.sized import log_ratio
 
 LINEAR, NS = dg.variant("wgan-linear"), dg.variant("ns")
 
@@ -96,6 +97,11 @@ def test_what_is_out_of_reach_says_so_and_coordinates_of_a_linear_game_are_games
     assert beta1.amplitude == pytest.approx(0.8945, rel=1e-3)
     assert "lr_ratio alone does not reach it, nearest 1.55" in found.text and found.dim == 2
     assert "each of 2 coordinates" in found.regime
+
+
+def test_a_size_is_held_against_none_and_against_one_without_end():
+    assert log_ratio(0.5, 0.25) == pytest.approx(math.log(2.0))
+    assert log_ratio(0.5, 0.0) == -log_ratio(0.5, math.inf) == log_ratio(math.inf, 0.5) > 10.0
 
 
 def test_a_rule_whose_steps_follow_the_gradient_is_refused_in_one_line():
