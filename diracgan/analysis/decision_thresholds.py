@@ -275,9 +275,8 @@ class Thresholds:
     # ---------------------------------------------------------------- cross-examination
     # times the motion, the datum and where the field is bent last: how far out growth is asked whether it lasts
     far: float = 1e3
-    well_beyond: float = (
-        1e2  # times the last two of these: a law of growth seen so far out misses nothing bounded
-    )
+    # times the last two of these: a law of growth seen so far out misses nothing bounded
+    well_beyond: float = 1e2
     unbounded: float = 1e100  # of a state: beyond every bounded set that floats could tell
 
 

@@ -168,7 +168,7 @@ def prescribe(
     return Prescription(
         _gamma(resampled, weight, now, bears),
         _ratio(resampled),
-        _lazy(resampled, weight if sizes is not None else np.full_like(weight, np.nan)),
+        _lazy(resampled, weight, sizes is not None),
         _half_life(resampled, count, sizes is not None),
         measured,
         "unit" if sizes is None else "optimiser",
@@ -299,17 +299,15 @@ def _ratio(rows: np.ndarray) -> PrescribedNumber:
     )
 
 
-def _lazy(rows: np.ndarray, gamma: np.ndarray) -> PrescribedNumber:
+def _lazy(rows: np.ndarray, gamma: np.ndarray, known: bool) -> PrescribedNumber:
+    """Not a number where the optimiser's steps are not ``known``: curvatures are not per iteration then."""
     with np.errstate(divide="ignore", invalid="ignore"):
         bound = np.fmin(1.0 / (gamma * rows[:, 4]), 1.0 / _omega(rows))
-        bound = np.where(gamma > 0, bound, np.nan)
+        bound = np.where(known & (gamma > 0), bound, np.nan)
         numbers = _numbers(np.maximum(np.floor(bound), 1.0))
     value = numbers[0]
-    text = (
-        f"none: there is no gamma, or {_UNKNOWN}"
-        if value is None
-        else f"R1 on every {value:.0f}th critic step at most"
-    )
+    reason = "there is no gamma" if known else _UNKNOWN
+    text = f"none: {reason}" if value is None else f"R1 on every {value:.0f}th critic step at most"
     if value == 1.0:
         text = (
             "R1 on every critic step: a rarer, stronger one would overshoot, or act less than once a radian"

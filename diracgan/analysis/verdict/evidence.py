@@ -261,8 +261,8 @@ class Case:
 
     def goes_one_way(self, looks: list[Look]) -> bool:
         """Whether r falls from row to row in every window, or rises: the motion never turns."""
-        steps = np.concatenate([np.diff(self.distances(look)) for look in looks])
-        return bool(np.all(steps > 0) or np.all(steps < 0))
+        steps = np.concatenate([np.empty(0), *(np.diff(self.distances(look)) for look in looks)])
+        return bool(steps.size and (np.all(steps > 0) or np.all(steps < 0)))
 
     def distances_of(self, zs: np.ndarray) -> np.ndarray:
         """r = |(phi, theta - x0)| of states (n, 2d)."""

@@ -73,7 +73,7 @@ def _unwrapping(head: str) -> Callable[[Iterable[str]], Iterator[str]] | None:
         return _of_prometheus
     if "\\begin{" in head and _ROW.search(head):
         return _of_latex
-    if any(row for row in _boxes(head.splitlines())):
+    if any(_boxes(head.splitlines())):
         return _of_boxes
     found = _table_within(head.splitlines()[:_LINES])
     return None if found is None else functools.partial(_of_table, *found)

@@ -21,7 +21,7 @@ def grows(case: Case, stretch: Stretch) -> Answer | None:
     sizes = case.sizes
     t, r = amplitudes(case, T.transient)
     # steps that never turn are known from the start on, and a further window may take what all before have
-    never_turns = case.motion.discrete and len(r) > len(sizes) - T.transient
+    never_turns = case.motion.discrete and case.goes_one_way(case.looks[T.transient :])
     if (
         len(r) < T.windows_of_a_law - T.transient
         or sizes[-1] < T.grown * (case.r0 if never_turns else sizes[0])
@@ -79,7 +79,7 @@ def amplitudes(case: Case, transient: int) -> tuple[np.ndarray, np.ndarray]:
     slaved, or creeps, never turns: a mean over a window as long as the time before it is not the value in its middle.
     """
     looks = case.looks[transient:]
-    if not looks or not case.goes_one_way(looks):
+    if not case.goes_one_way(looks):
         return case.times[transient:], case.sizes[transient:]
     r = [case.distances(look) for look in looks]
     at = np.linspace(0, len(r[0]) - 1, _IN_A_WINDOW).astype(int)
