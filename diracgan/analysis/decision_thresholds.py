@@ -183,8 +183,13 @@ class Thresholds:
     walks: float = 2.0  # times the range of a sixteenth of a run: what goes further may not stay bounded
     strange_windows: int = 5  # between two looks at the exponents
     separated: float = 20.0  # e-foldings after which neighbours on a strange set are anywhere on it
-    pairs_followed: int = 8  # of near rows, over that time
-    stays_near: float = 0.1  # of the set: a pair that stays nearer has not separated
+    share_paired: float = 0.01  # of all pairs: the nearest of them
+    pairs_followed: int = 200  # of these, over that time
+    remembered: float = (
+        0.5  # slope of a pair's log distance then on that before: 1 on a curve, 0 on a strange set
+    )
+    same_place: float = 1e-12  # of the set: rows that are nearer are one point
+    stays_near: float = 0.1  # of the set: a pair of one point that stays nearer has not separated
     lines: int = 12  # of a spectrum that are looked at
     line: float = 0.05  # turns in all rows, by which the frequency of a line may be off
     fundamental: float = 0.004  # the same of the strongest, of which multiples are taken

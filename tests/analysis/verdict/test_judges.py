@@ -514,23 +514,47 @@ def test_the_power_of_a_logarithm_is_read_off_degrees():
     assert found == pytest.approx((3.0, 2.0))
 
 
+def repeats(advance, exponent):
+    motion = SimpleNamespace(discrete=True, advance=lambda *_: SimpleNamespace(zs=advance(_[2])))
+    look = SimpleNamespace(stretch=SimpleNamespace(end=None))
+    case = SimpleNamespace(motion=motion, looks=[look], affordable=lambda span: span)
+    return attractors._repeats(case, exponent)
+
+
 @pytest.mark.parametrize(
-    ("map_", "repeats"),
+    ("map_", "expected"),
     [
         (lambda x: (x + 0.7 * np.sqrt(2)) % (2 * np.pi), True),  # a rotation
         (lambda x: (x + 0.02 * np.sqrt(2)) % (2 * np.pi), True),  # five turns in all
+        (
+            lambda x: (x + 0.7 * np.sqrt(2) + 0.9 * np.sin(x)) % (2 * np.pi),
+            True,
+        ),  # up to 19 times as fast as elsewhere
+        (lambda x: (x + np.pi / 2) % (2 * np.pi), True),  # four points
         (lambda x: (2.0 * x + 1e-9 * np.sqrt(2)) % (2 * np.pi), False),  # the circle doubled: exponent log 2
     ],
 )
-def test_what_comes_near_itself_and_stays_near_is_not_strange(map_, repeats):
+def test_what_comes_near_itself_and_stays_near_is_not_strange(map_, expected):
     angles = [0.3]
     for _ in range(1023):
         angles.append(map_(angles[-1]))
     zs = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    motion = SimpleNamespace(discrete=True, advance=lambda *_: SimpleNamespace(zs=zs))
-    look = SimpleNamespace(stretch=SimpleNamespace(end=None))
-    case = SimpleNamespace(motion=motion, looks=[look], affordable=lambda span: span)
-    assert attractors._repeats(case, np.log(2)) == repeats
+    assert repeats(lambda span: zs, np.log(2)) == expected
+
+
+@pytest.mark.parametrize("slope", [1.9, 1.2, 1.1, 1.03, 1.01])
+def test_a_strange_set_in_small_pieces_is_strange(slope):
+    # x -> slope min(x, 1 - x), exponent log slope: on 2^k intervals for a slope below 2^(1/2^k), which it visits in
+    # turn, so that pairs never part by more than one of these: a hundredth of the set at 1.03
+    def advance(span):
+        every = max(1, round(span / 1024))
+        x, xs = 0.3, []
+        for _ in range(1024 * every):
+            x = slope * min(x, 1.0 - x)
+            xs.append(x)
+        return np.stack([xs[::every], xs[::every]], axis=1)
+
+    assert not repeats(advance, np.log(slope))
 
 
 def test_a_motion_that_never_turns_has_its_law_from_every_row_and_from_its_start_on():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,26 +96,34 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
 
 
 def _repeats(case: Case, exponent: float) -> bool:
-    """Whether steps that come near where they were stay near, though neighbours separate: they alone keep to their set.
+    """Whether steps that come near where they were stay as near, though neighbours separate: they alone keep to a set.
 
-    So they do on a plane of symmetry. Of the nearest pairs of rows, long after one another, each is followed for twenty
-    times as long as neighbours take to separate by a factor e.
+    So they do on a plane of symmetry. Pairs of rows, long after one another, are followed for twenty times as long as
+    neighbours take to separate by a factor e: on a strange set, also one in many small pieces, their distances before
+    then say nothing of those after.
     """
     from scipy.spatial.distance import cdist
 
-    if not case.motion.discrete:
-        return False
     span = 4 * T.separated / exponent
-    if span > case.affordable(span):
+    if not case.motion.discrete or span > case.affordable(span):
         return False
     zs = case.motion.advance(case.looks[-1].stretch.end, 0.0, span, 1).zs
     ahead = len(zs) // 4
     size = float(np.sum(np.var(zs, axis=0))) ** 0.5
-    apart = cdist(zs[:-ahead], zs[:-ahead])
-    apart[np.triu_indices_from(apart, 1 - len(zs) // 8)] = np.inf  # a row and those soon after it
-    nearest = np.unravel_index(np.argsort(apart, axis=None)[: T.pairs_followed], apart.shape)
-    later = [np.linalg.norm(zs[i + ahead] - zs[j + ahead]) for i, j in zip(*nearest, strict=True)]
-    return bool(max(later) <= T.stays_near * size)
+    first, second = np.triu_indices(len(zs) - ahead, len(zs) // 8)  # a row, and none soon after it
+    order = np.argsort(cdist(zs[:-ahead], zs[:-ahead])[first, second])
+    nearest = order[np.unique(np.geomspace(1, T.share_paired * len(order), T.pairs_followed).astype(int))]
+    before, after = (
+        np.log(
+            np.maximum(
+                np.linalg.norm(then[first[nearest]] - then[second[nearest]], axis=1), T.same_place * size
+            )
+        )
+        for then in (zs, zs[ahead:])
+    )
+    if np.ptp(before) < 1.0:  # it keeps coming back to the same points
+        return bool(np.max(after) <= math.log(T.stays_near * size))
+    return bool(np.polyfit(before, after, 1)[0] > T.remembered)
 
 
 def multipliers_known(multipliers: np.ndarray, errors: np.ndarray) -> dict[str, Any]:
