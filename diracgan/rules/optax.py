@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import InputError, shown
+from ..errors import InputError, one_line, shown
 from ..game import GameLike, Players
 from ..parameters import check, param
 from ..pytrees import Pytree
@@ -96,7 +96,16 @@ class OptaxRule(PerPlayerRule):
     def why_not_linearisable(self) -> str | None:
         """Which player's transformation has no derivative at rest, and why."""
         for who, opt in (("critic", self._tried(CRITIC)), ("generator", self._tried(GENERATOR))):
-            if not _is_steady(opt):
+            try:
+                steady = _is_steady(opt)
+            except (
+                AttributeError,
+                LookupError,
+                TypeError,
+                ValueError,
+            ) as error:  # as where it labels parameters
+                return f"the {who}'s optax transformation takes no other parameters than its own: {one_line(error)}"
+            if not steady:
                 return f"the {who}'s optax transformation counts its updates and does not treat them alike"
             if not _is_smooth(opt):
                 return (

@@ -179,6 +179,19 @@ def test_a_frozen_parameter_has_no_part_in_what_averages():
     assert rule.averaging(at._replace(phi=at.phi[:2]), None) == 0.0  # nothing moves
 
 
+def test_a_transformation_that_labels_its_own_parameters_asks_for_its_state():
+    parts = optax.multi_transform({"on": optax.sgd(0.1), "off": optax.set_to_zero()}, {"a": "on", "b": "off"})
+    assert "than its own" in dg.rule.from_optax(parts).why_not_linearisable()
+    phi, theta = {"a": jnp.ones(1), "b": jnp.ones(1)}, jnp.ones(1)
+
+    def loss(phi, theta, batch):
+        return jnp.sum(phi["a"] * phi["b"] * theta)
+
+    with pytest.raises(dg.InputError, match="add state=") as refused:
+        dg.measure.game(loss, loss, phi, theta, [0.0], optimiser=(parts, optax.sgd(0.1)))
+    assert "\n" not in str(refused.value)
+
+
 def states(opt, at):
     return Memory(opt.init(at.phi), opt.init(at.theta), ())
 
