@@ -204,6 +204,16 @@ def instance(name: str, value: object, kind: type[T], allowed: str) -> T:
     return value
 
 
+def holds(name: str, value: object, attributes: Collection[str], allowed: str) -> None:
+    """Raise :class:`InputError` where ``value`` lacks an attribute: a result is drawn by what it holds, not its class.
+
+    Example:
+        >>> holds("found", 1 + 2j, ("real", "imag"), "complex numbers")
+    """
+    if any(not hasattr(value, a) for a in attributes):
+        raise InputError(f"{name} = {shown(value)} is no result of this kind; allowed: {allowed}")
+
+
 def flag(name: str, value: object) -> bool:
     """Return ``value`` where it is True or False, or raise :class:`InputError`.
 
@@ -334,6 +344,23 @@ def number(
     ):
         raise InputError(f"{name} = {x:g} is out of range; allowed: {allowed}")
     return x
+
+
+def increasing(low: float, high: float, of: str = "") -> None:
+    """Raise :class:`InputError` where ``low`` is not below ``high``; ``of``: whose range it is.
+
+    Example:
+        >>> increasing(3.0, 1.0, "r1")
+        Traceback (most recent call last):
+            ...
+        diracgan.errors.InputError: low = 3 of r1 must be below high = 1; allowed: low < high, as 1 and 3
+    """
+    if not low < high:
+        first, last = (high, low) if high < low else (0.5 * low, low) if low > 0 else (low, low + 0.5)
+        raise InputError(
+            f"low = {low:g}{f' of {of}' if of else ''} must be below high = {high:g}; "
+            f"allowed: low < high, as {first:g} and {last:g}"
+        )
 
 
 #: What an integer may be at most where nothing says otherwise: what a machine counts with 32 bits.

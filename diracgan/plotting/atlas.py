@@ -12,6 +12,7 @@ from matplotlib.transforms import Bbox
 
 from ..analysis.kinds import Kind, Outcome
 from ..analysis.linear.status import Status
+from ..errors import holds
 from .axes_helpers import legend_below, name_beside, styled
 from .headings import panel_page, spanned
 from .letters import number, with_letters
@@ -83,6 +84,7 @@ def atlas(
         >>> atlas(found, Figure().add_subplot()).get_xlabel()
         'gamma'
     """
+    holds("found", found, ("parameters", "low"), "what dg.bifurcation.atlas or curve returns")
     curves: list[Curve] = getattr(found, "curves", [found])
     with styled(ax) as ax:
         ax.set(xlabel=found.parameters[0], ylabel=found.parameters[1])
@@ -109,6 +111,7 @@ def atlas_figure(found: Atlas, *, stability: xr.Dataset | StabilityChart | None 
         >>> atlas_figure(found).texts[0].get_text()
         'ns, simultaneous(lr=0.1..3.5): 1 Neimark-Sacker curve'
     """
+    holds("found", found, ("curves", "parameters"), "what dg.bifurcation.atlas returns")
     names = dict.fromkeys(p.name for c in found.curves for p in c.points)
     short = [f"{_SHORT[name]}: {name}" for name in names if name in _SHORT]
     margin = [] if stability is None else [margin_words(stability)]
@@ -152,6 +155,7 @@ def adaptive(found: AdaptiveChart, ax: Axes | None = None) -> Axes:
         >>> adaptive(found, Figure().add_subplot()).get_ylabel()
         'lr'
     """
+    holds("found", found, ("kinds", "parameters"), "what dg.bifurcation.adaptive_chart returns")
     kinds = np.array(found.kinds)
     with styled(ax) as ax:
         ax.set(xlabel=found.parameters[0], ylabel=found.parameters[1])
@@ -191,6 +195,7 @@ def adaptive_figure(found: AdaptiveChart) -> Figure:
         >>> " ".join(adaptive_figure(found).texts[0].get_text().split()).split(": ")[-1]
         'onto a limit cycle at all of 4 points, |φ| = 0.00668 to 0.23'
     """
+    holds("found", found, ("kinds", "parameters"), "what dg.bifurcation.adaptive_chart returns")
     what = spanned_over(f"{found.variant}, {found.rule}", found)
     words = (f"{what}: {_ends(found)}", with_letters(found.text))
     with panel_page(7.6, 6.2, (0.1, 0.2, 0.82, 0.62), *words) as (fig, ax):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..errors import holds
 from .axes_helpers import legend_below, styled
 from .headings import panel_page
 from .letters import number
@@ -43,6 +44,7 @@ def attractors(found: Attractors, ax: Axes | None = None) -> Axes:
         >>> attractors(found, Figure().add_subplot()).get_xlabel()
         'critic φ'
     """
+    holds("found", found, ("drawn", "ends_on"), "what dg.bifurcation.attractors returns")
     with styled(ax) as ax:
         starts, ends = _on_axes(found, found.drawn), np.asarray(found.ends_on)
         for k, one in enumerate(found.found):
@@ -82,6 +84,7 @@ def attractors_figure(found: Attractors) -> Figure:
         >>> attractors_figure(dg.attractors(v, rule, box=1.0, starts=5, steps=1024)).texts[0].get_text()[:4]
         '100 '
     """
+    holds("found", found, ("drawn", "ends_on"), "what dg.bifurcation.attractors returns")
     around = f"{found.variant}, {found.rule or 'flow'}, d = {found.dim}: {found.starts} starts within {found.box:g}"
     with panel_page(7.2, 6.4, (0.11, 0.19, 0.84, 0.68), found.text, around) as (fig, ax):
         attractors(found, ax)

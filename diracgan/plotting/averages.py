@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..errors import InputError
+from ..errors import InputError, holds, real_array
 from .axes_helpers import (
     AVERAGES,
     MOST_POINTS,
@@ -184,7 +184,7 @@ def bode(curves: float | Sequence[float], ax: Axes | None = None, *, mark_at: fl
     """
     from ..analysis.thresholds.weight_averaging import gain
 
-    decays = [float(b) for b in np.atleast_1d(curves)]
+    decays = real_array("curves", np.atleast_1d(curves), (None,)).tolist()
     if not decays or len(decays) > len(AVERAGES) or not all(0 < b < 1 for b in decays):
         raise InputError(f"decays {decays}: allowed: 1 to {len(AVERAGES)} numbers in (0, 1)")
     with styled(ax) as ax:
@@ -226,6 +226,7 @@ def bode_figure(averaging: Averaging) -> Figure:
         >>> bode_figure(dg.ema(omega=0.5, h=0.1)).axes[0].get_xlabel()
         'angle per step ωh'
     """
+    holds("averaging", averaging, ("kind", "decays"), "what dg.ema returns")
     from ..analysis.thresholds.weight_averaging import gain
 
     if averaging.kind != "steps":
@@ -249,7 +250,8 @@ def bode_figure(averaging: Averaging) -> Figure:
 
 def _averaged(runs: Runs) -> list[tuple[str, Series]]:
     """The runs with their labels; a single trajectory is a run by itself."""
-    items: Any = {"EMA": runs} if isinstance(runs, Series) or "theta" in runs else runs
+    alone = isinstance(runs, Series) or (isinstance(runs, Container) and "theta" in runs)
+    items: Any = {"EMA": runs} if alone else runs
     if not isinstance(items, Mapping) or not items:
         raise InputError(
             "there is no run to draw; allowed: a trajectory with theta_ema, or a mapping of decays to such"

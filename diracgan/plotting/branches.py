@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from ..analysis.linear.status import Status
-from ..errors import InputError
+from ..errors import InputError, holds, listed
 from .axes_helpers import legend_below, name_beside, styled, ticks
 from .headings import panel_page, spanned
 from .letters import number
@@ -90,6 +90,8 @@ def branches(found: Sequence[Followed], ax: Axes | None = None) -> Axes:
         >>> branches([found], Figure().add_subplot()).get_xlabel()
         'gamma'
     """
+    for b in listed("found", found, "branches, as dg.bifurcation.branch returns one"):
+        holds("found", b, ("parameter", "points"), "branches, as dg.bifurcation.branch returns one")
     if not found:
         raise InputError("there is no branch to draw; allowed: at least one")
     names = {b.parameter for b in found}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from matplotlib.colors import Colormap, Normalize
 
-from ..errors import InputError
+from ..errors import InputError, holds
 from .axes_helpers import decade_ticks, legend_below, ticks
 from .series import Array
 from .theme import PALE
@@ -52,6 +52,7 @@ def grid_axes(found: xr.Dataset, count: int) -> tuple[GridAxis, ...]:
     Raises:
         InputError: where they are not so many.
     """
+    holds("found", found, ("dims", "attrs"), "what the maps of dg.sweeps return")
     main = {2: ("limit", "status"), 1: ("orbit",)}[count]
     name = next((n for n in main if n in found), None)
     dims = () if name is None else tuple(str(d) for d in found[name].dims if d != "sample")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..errors import holds
 from .axes_helpers import MOST_POINTS, legend_above, log_clock, logarithmic, span, ticks
 from .headings import page
 from .letters import number, with_letters
@@ -41,6 +42,7 @@ def diagnosis_figure(found: Diagnosis) -> Figure:
         >>> [ax.get_xlabel() for ax in diagnosis_figure(found).axes]
         ['row', 'period in rows']
     """
+    holds("found", found, ("names", "rows"), "what dg.diagnose returns")
     names = found.names[:_MOST]
     height = 1.15 + _ROW * len(names)
     title, _, rest = with_letters(found.text[0].upper() + found.text[1:]).partition("; ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..errors import holds
 from .axes_helpers import NAMED_ROWS, ticks
 from .headings import page
 from .theme import ALARM, BLUE, GREY, INK
@@ -37,6 +38,7 @@ def forecast_figure(found: Forecast) -> Figure:
         >>> len(forecast_figure(alone).axes)
         1
     """
+    holds("found", found, ("settings", "unstable"), "what dg.forecast returns")
     names = list(dict.fromkeys(n for s in found.settings for n in s.series)) or ["no series"]
     count = len(found.settings)
     rows = 1 if count > _FEW or len(names) == 1 else 2

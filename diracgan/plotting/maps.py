@@ -11,7 +11,7 @@ from matplotlib.colors import ListedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 
 from ..analysis.kinds import Outcome
-from ..errors import unknown
+from ..errors import holds, unknown
 from .axes_helpers import legend_below, styled, ticks
 from .cells import areas_named, fields, flag_words, grid_axes, named, patch, scaled, sides
 from .flowlines import VectorField, flow_lines
@@ -257,6 +257,7 @@ def map_figure(found: xr.Dataset, **on_top: Unpack[OnBasins]) -> Figure:
     Raises:
         InputError: for another dataset.
     """
+    holds("found", found, ("attrs", "dims"), "what the maps of dg.sweeps return")
     kind = found.attrs.get("map", "")
     if kind not in _DRAWN:
         raise unknown("kind of map", kind, _DRAWN)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ..analysis.kinds import Kind, Outcome
-from ..errors import InputError
+from ..errors import InputError, listed
 from .axes_helpers import MOST_POINTS
 from .series import TrajectoryLike, read, thin
 from .sizes import MM
@@ -103,6 +103,7 @@ def poster_figure(
         >>> fig.texts[0].get_text()
         'What a GAN does: 1 loss, 1 way to move'
     """
+    rows = listed("rows", rows, "losses, each with its panels")
     if not 1 <= len(rows) <= _MOST:
         raise InputError(f"{len(rows)} losses on a poster; allowed: 1 to {_MOST}")
     grid = _best_grid(len(rows), len(headings))

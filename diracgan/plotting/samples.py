@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..errors import InputError
+from ..errors import InputError, mapping
 from ..training.pictures import tiled
 from .headings import heading_height, page
 
@@ -41,6 +41,7 @@ def sample_grids(panels: Mapping[str, ArrayLike], *, title: str, below: str = ""
         >>> [ax.get_title("left") for ax in fig.axes]
         ['raw', 'EMA 0.999']
     """
+    panels = mapping("panels", panels, "names, each with its images")
     if not panels:
         raise InputError("there are no samples; allowed: at least one panel")
     grids = {name: _grid(name, np.asarray(images)) for name, images in panels.items()}

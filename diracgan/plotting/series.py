@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, shown
 from .letters import number
 
 if TYPE_CHECKING:
@@ -158,6 +158,10 @@ def read(traj: TrajectoryLike) -> Series:
     """
     if isinstance(traj, Series):
         return traj
+    if not isinstance(traj, Container):
+        raise InputError(
+            f"traj = {shown(traj)} is no trajectory; allowed: what dg.simulate returns, or a mapping of its names"
+        )
     clock_key = "step" if "step" in traj else "time"
     missing = [k for k in ("phi", "theta", clock_key) if k not in traj]
     if missing:

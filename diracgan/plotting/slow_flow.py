@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..errors import holds
 from .axes_helpers import legend_below, log_clock
 from .headings import page
 from .letters import with_letters
@@ -34,6 +35,7 @@ def slow_flow_figure(found: AveragedFlow) -> Figure:
         >>> [t.get_text() for t in slow_flow_figure(flow).axes[0].get_legend().get_texts()][2]
         'attracts: |φ| = 0.493, 219 steps a turn'
     """
+    holds("found", found, ("drift", "radii"), "what dg.averaged returns")
     growth = np.asarray(found.drift) * np.asarray(found.periods) / np.asarray(found.radii)
     title = f"{found.variant} under {str(found.rule).partition('(')[0]}: {with_letters(found.text)}"
     with page(7.6, 4.6, title, f"its averaged flow; {found.rule}") as made:

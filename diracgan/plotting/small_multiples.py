@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..analysis.kinds import Kind
-from ..errors import InputError
+from ..errors import InputError, holds, listed
 from .axes_helpers import MOST_POINTS, NAMED_ROWS, mark, ticks, timed_path
 from .flowlines import VectorField, streamlines
 from .headings import page
@@ -67,6 +67,7 @@ def multiples(
         >>> len(fig.axes)
         2
     """
+    runs = listed("runs", runs, "runs, each (name, trajectory, words)")
     if not 1 <= len(runs) <= _MOST:
         raise InputError(f"{len(runs)} runs to compare; allowed: 1 to {_MOST}")
     series = [read(traj) for _, traj, _ in runs]
@@ -193,6 +194,7 @@ def verdict_words(verdict: Verdict) -> str:
         >>> verdict_words(SimpleNamespace(kind="converges-sublinearly", numbers={"exponent": 0.5}, rule=None))
         'converges like t⁻⁰·⁵'
     """
+    holds("verdict", verdict, ("numbers", "rule"), "what dg.verdict returns")
     n, clock = verdict.numbers, "n" if verdict.rule else "t"
 
     def known(name: str, lead: str) -> str:

@@ -13,7 +13,7 @@ from matplotlib.patches import Circle
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from ..analysis.linear.status import Status
-from ..errors import InputError
+from ..errors import InputError, holds, real_array
 from .axes_helpers import ON_WHITE, equal_scales, film, legend_below, scale_beside, styled, ticks
 from .headings import panel_page
 from .letters import number, with_letters
@@ -74,6 +74,7 @@ def eigenvalues(spectrum: Spectrum, ax: Axes | None = None) -> Axes:
         >>> eigenvalues(s, Figure().add_subplot()).get_title("left")
         'eigenvalues (stable: left of the line)'
     """
+    holds("spectrum", spectrum, ("status",), "what dg.spectrum returns")
     values = spectral_values(spectrum)
     is_map = getattr(spectrum, "kind", "flow") == "map"
     period = int(getattr(spectrum, "period", 1))
@@ -145,7 +146,7 @@ def locus(
         >>> [t.get_text() for t in ax.get_legend().get_texts()]
         ['γ = 0', 'γ = 1 (critical)', 'γ = 2']
     """
-    at = np.asarray(values, dtype=float).reshape(-1)
+    at = real_array("values", values).reshape(-1)
     rows = np.asarray(eigenvalues, dtype=complex)
     if rows.ndim != 2 or len(rows) != len(at) or rows.size == 0:
         raise InputError(f"eigenvalues has shape {rows.shape}; allowed: ({len(at)}, m), one row per value")
@@ -270,7 +271,7 @@ def animate_locus(
         >>> animate_locus(g, -g[:, None] / 2 + root * [1, -1], title="ns + r1").frame_rate
         20
     """
-    at, rows = np.asarray(values, float), np.asarray(eigenvalues, complex)
+    at, rows = real_array("values", values), np.asarray(eigenvalues, complex)
     fig, name = locus_figure(at, rows, title=title, **how), how.get("name", "γ")
     with styled(fig.axes[0]) as ax:
         dot: dict[str, Any] = {"marker": "o", "markersize": 9, "color": VERMILION, "markeredgecolor": "white"}

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from ...errors import InputError, number, one_of
+from ...errors import InputError, increasing, number, one_of
 from ...parameters import Parameter
 from ...records import Record
 from ...rules import Rule
@@ -197,8 +197,7 @@ def _ends(handle: ParameterHandle, low: float | None, high: float | None) -> tup
     floor = 0.0 if top == 1.0 else _LEAST
     first = number(f"low of {handle.name}", floor if low is None else low, low=handle.domain.low)
     last = number(f"high of {handle.name}", most if high is None else high, high=top)
-    if not first < last:
-        raise InputError(f"low = {first:g} is not below high = {last:g}; allowed: an increasing pair")
+    increasing(first, last)
     return first, last
 
 

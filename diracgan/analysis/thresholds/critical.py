@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...errors import InputError, integer, number, word
+from ...errors import increasing, integer, number, word
 from ...parameters import Parameter, text
 from ...records import Record
 from ...rules import Rule
@@ -192,8 +192,7 @@ def _range(
     else:
         first = end("low", low, -_REACH if domain.low is None else domain.low)
         last = end("high", high, _REACH if domain.high is None else domain.high)
-    if not first < last:
-        raise InputError(f"low = {first:g} must be below high = {last:g}")
+    increasing(first, last)
     open_low = domain.open_low and domain.low is not None and first <= domain.low
     open_high = domain.open_high and domain.high is not None and last >= domain.high
     return first, last, open_low, open_high

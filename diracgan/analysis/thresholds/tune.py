@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...errors import InputError, integer, listed, number, shown
+from ...errors import InputError, increasing, integer, listed, number, shown
 from ...parameters import text
 from ...records import Record
 from ...rules import Rule
@@ -26,6 +26,8 @@ from .rate_search import FastestDecay, FastestDecaySearch
 from .search_tolerances import S
 
 _REACH = 100.0  # an upper bound for a parameter that has none
+# what an end may be at most: the search tells values apart to ``S.end`` of a range, beyond which one of order 1 is lost
+_FARTHEST = 1e6
 _COMBINATIONS = 32  # of whole numbers: each is a program and a search of its own
 
 
@@ -158,14 +160,16 @@ def _ranges(
             last = (_REACH if high is None else high) if not k.is_integer else first + 4
         else:
             first, last = range_of(name, given)
+            least = -_FARTHEST if low is None else max(low, -_FARTHEST)
+            most = _FARTHEST if high is None else min(high, _FARTHEST)
             first, last = (
                 integer(f"{end} of {name}", x, low=int(low or 0))
                 if k.is_integer
-                else number(f"{end} of {name}", x, low=low, high=high)
+                else number(f"{end} of {name}", x, low=least, high=most)
                 for end, x in (("low", first), ("high", last))
             )
-        if not (first <= last if k.is_integer else first < last):
-            raise InputError(f"low = {first:g} of {name} must be below high = {last:g}")
+        if not (k.is_integer and first == last):
+            increasing(first, last, name)
         found[k] = (float(first), float(last))
     counts = [int(b - a) + 1 for k, (a, b) in found.items() if k.is_integer]
     if math.prod(counts) > _COMBINATIONS:

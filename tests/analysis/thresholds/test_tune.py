@@ -104,7 +104,9 @@ def test_it_is_deterministic():
     [
         ([], "nothing to tune"),
         (["ema"], "ema moves no multiplier"),
-        ({"r1": (2.0, 1.0)}, "must be below"),
+        ({"r1": (2.0, 1.0)}, "low = 2 of r1 must be below high = 1; allowed: low < high, as 1 and 2"),
+        ({"r1": (1.0, 1.0)}, "allowed: low < high, as 0.5 and 1"),
+        ({"r1": (0.0, 1e30)}, r"high of r1 = 1e\+30 is out of range; allowed: numbers in \[0, 1e\+06\]"),
         ({"r1": (-1.0, 1.0)}, "out of range"),
         ({"r1": 3.0}, "is not a range"),
         (["nope"], "unknown parameter"),
@@ -113,6 +115,14 @@ def test_it_is_deterministic():
 def test_bad_input_is_named(over, says):
     with pytest.raises(dg.InputError, match=says):
         dg.tune(dg.variant("ns"), over, rule=dg.rule("simultaneous"))
+
+
+@pytest.mark.slow  # fast, that it goes no further: the test above
+def test_the_widest_range_that_is_allowed_finds_what_a_narrow_one_does():
+    # the eigenvalues solve mu^2 + r1 mu + 1/4 = 0, and meet at r1 = 1, mu = -1/2
+    found = dg.tune(dg.variant("ns"), {"r1": (0.0, 1e6)})
+    assert found.best["r1"] == pytest.approx(1.0) and found.rate == pytest.approx(0.5)
+    assert found.at_bound == []
 
 
 def test_an_adaptive_rule_is_told_what_linear_theory_leaves_out():
