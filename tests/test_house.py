@@ -54,6 +54,7 @@ THROUGH = {
         "plotting/laws",
         "plotting/portraits",
     ),
+    "plotting/test_mends.py": ("plotting/cells",),
     "plotting/test_saving.py": ("plotting/animation",),
     "plotting/test_sizes.py": ("plotting/fitting",),
     "rules/test_multipliers.py": ("rules/adaptive", "rules/lookahead"),

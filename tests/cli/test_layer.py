@@ -83,6 +83,7 @@ def test_one_short_name_stands_for_one_option():
 # What an option means where more than one command has it. A command that means something else takes another name.
 MEANINGS = {
     "--adaptive": "steps of a flow by its tolerances",
+    "--amplitude": "size of a cycle that is asked for",
     "--atol": "absolute tolerance of the integrator",
     "--backend": "what integrates",
     "--ball": "radius that counts as the equilibrium",

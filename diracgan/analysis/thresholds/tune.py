@@ -85,7 +85,7 @@ def tune(
     Args:
         variant: from :func:`diracgan.variant`.
         over: names as :func:`diracgan.critical` takes them, each with a range (low, high) or None for its default:
-            what is allowed, at most 100.
+            what is allowed, at most 100. Ends given lie within 1e6.
         rule: from :func:`diracgan.rule`; None for the flow.
         dim: dimension d (1, or that of ``x0`` or ``at``).
         x0: the datum; None for 0.
