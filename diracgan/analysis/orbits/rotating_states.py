@@ -160,7 +160,8 @@ def _turns_alike(
     """Whether the change and its derivative turn with the state: F(R z) = R F(z), F'(R z) = R F'(z) R^T."""
     spin = whole[:d, :d]
     here, slope = motion.change(z, side), motion.jacobian(z, side)
-    if not (np.isfinite(here).all() and np.isfinite(slope).all()):
+    sizes = np.linalg.norm(here), np.linalg.norm(slope)
+    if not np.all(np.isfinite(sizes)):  # also where only their squares leave the float range
         return False
     for angle in _ANGLES:
         turn = np.kron(np.eye(blocks), _rotation(spin, angle))
@@ -170,13 +171,13 @@ def _turns_alike(
             motion.change(turned, there),
             turn @ here,
             rtol=0,
-            atol=T.turns_alike * np.linalg.norm(here),
+            atol=T.turns_alike * sizes[0],
         ):
             return False
         if not np.allclose(
             motion.jacobian(turned, there),
             turn @ slope @ turn.T,
-            atol=T.turns_alike_slope * np.linalg.norm(slope),
+            atol=T.turns_alike_slope * sizes[1],
         ):
             return False
     return True

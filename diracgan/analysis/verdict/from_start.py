@@ -32,7 +32,8 @@ def answer_from(asked: LinearSettings, budget: float, label: str = "") -> tuple[
     A log's lines about it begin with ``label``.
     """
     variant, rule = asked.variant, asked.rule
-    with jax.enable_x64(True):
+    # what leaves the float range is judged as the infinity or NaN that it becomes
+    with jax.enable_x64(True), np.errstate(all="ignore"):
         system = DiracSystem(*dirac.cast((variant, asked.x0, asked.rates), jnp.float64), tau=None)
         begin = Players(*(np.asarray(p) for p in allowed(system, asked.point)))
         line = (

@@ -1,5 +1,7 @@
 """Rest points, rotating states and Lyapunov exponents of motions written down here, against their closed forms."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,7 @@ from diracgan.analysis.dynamical_system import ContinuousSystem
 from diracgan.analysis.orbits.lyapunov_exponents import multipliers
 from diracgan.analysis.orbits.orbit import Method, Orbit, by_modulus
 from diracgan.analysis.orbits.rest_points import family, rest_near
-from diracgan.analysis.orbits.rotating_states import rotating_state
+from diracgan.analysis.orbits.rotating_states import commutes_with_rotations, rotating_state
 from diracgan.analysis.orbits.shooting import periodic_orbit, returns
 from diracgan.dynamics.filippov import DiracSystem
 from diracgan.game import Players
@@ -172,3 +174,18 @@ def test_the_cycle_of_wgan_gp_has_the_multipliers_one_and_exp_of_minus_lam_t(lam
     assert orbit is not None and orbit.period == pytest.approx(2 * np.pi / w, rel=1e-5)
     assert orbit.multipliers[0] == pytest.approx(1.0, abs=1e-6)
     assert orbit.multipliers[1] == pytest.approx(np.exp(-lam * orbit.period), abs=1e-6)
+
+
+@pytest.mark.parametrize(("fast", "alike"), [(1.0, True), (1e200, False)])
+def test_speeds_whose_squares_leave_the_float_range_turn_in_no_plane(fast, alike):
+    # F(z) = -fast z commutes with every rotation; at 1e200 |F| is no float, and tells nothing of rounding
+    motion = SimpleNamespace(
+        dim=2,
+        discrete=False,
+        system=SimpleNamespace(x0=np.zeros(2)),
+        side=lambda flat: None,
+        change=lambda flat, side: -fast * flat,
+        jacobian=lambda flat, side: -fast * np.eye(4),
+    )
+    with np.errstate(over="ignore"):
+        assert commutes_with_rotations(motion, np.array([0.1, 0.2, 0.2, 0.1])) is alike

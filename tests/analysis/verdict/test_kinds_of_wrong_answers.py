@@ -1,5 +1,7 @@
 """Answers that were wrong once, each as a kind, with neighbours; the right value is derived beside each."""
 
+import warnings
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -396,3 +398,12 @@ def test_a_generator_that_runs_from_a_critic_without_a_slope_diverges_like_n(nam
     v = dg.verdict(dg.variant("wgan"), [0.1] * d, [0.2] * d, rule=dg.rule(name, lr=0.01), edge=False)
     assert v.kind == "diverges" and abs(v.numbers["exponent"] + 1) < 0.01
     assert abs(v.numbers["constant"] / (0.01 * d**0.5) - 1) < 1e-3
+
+
+@pytest.mark.slow  # test_speeds_whose_squares_leave_the_float_range_turn_in_no_plane
+def test_a_field_whose_square_leaves_the_float_range_has_a_verdict_and_no_warning():
+    # phi' = -1e200 phi - ... : speeds have no length in floats, which a rotating motion was solved from
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        v = dg.verdict(dg.variant("ns").with_(l2=1e200), effort=0.05, edge=False)
+    assert v.kind == "undecided"  # for floats theta rests, and no time in which it moves is within reach
