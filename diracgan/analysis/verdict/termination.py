@@ -149,12 +149,24 @@ def _blow_up(case: Case, stretch: Stretch, since: Pytree) -> Answer:
             {"blow_up_time": stretch.when},
             f"blows up in finite time, at t = {stretch.when:.6g}",
         )
-    if half < len(zs) - 1:  # a rate of the second half, which the start's transient has left
-        grown = math.log(size[-1] / size[half]) / (t[-1] - t[half])
-    else:  # it ended at once: |F|/|z| depends on where in a turn, the last window does not
-        grown = exponential_growth(case).get("rate", last)
+    # where it ended at once, |F|/|z| depends on where in a turn, the last window does not
+    at_once = half >= len(zs) - 1
+    grown = exponential_growth(case).get("rate", last) if at_once else _late_growth(case, t, size)
     rate = _named(grown, np.real(case.linear.eigenvalues))
     return Answer(Kind.DIVERGES, {"rate": rate}, f"diverges exponentially, like exp({rate:.5g} t)")
+
+
+def _late_growth(case: Case, t: np.ndarray, size: np.ndarray) -> float:
+    """The growth rate over the second half of all decades that were seen, which the start's transient has left.
+
+    Within a turn log r swings about its growth, and the last stretch alone may be a few turns.
+    """
+    before = [look for look in case.looks if look.time < t[0]]
+    t = np.concatenate([look.stretch.t for look in before] + [t])
+    size = np.concatenate([case.distances(look) for look in before] + [size])
+    middle = math.sqrt(max(size[0], T.tiny)) * math.sqrt(size[-1])
+    half = min(int(np.searchsorted(np.maximum.accumulate(size), middle)), len(t) - 2)
+    return windows.slope(t[half:], np.log(size[half:]))
 
 
 def _fallen(case: Case) -> Answer | None:

@@ -460,6 +460,47 @@ def test_a_derived_case_has_the_verdict_that_is_true(name):
         assert [v.numbers["radius_phi"], v.numbers["radius_theta"]] == pytest.approx(radii, rel=1e-3)
 
 
+class OneSided(ByFake):
+    """With psi = theta - 1: phi' = -psi - k phi, psi' = phi, k = ``right`` where phi > 0, else ``left``.
+
+    A half-turn takes pi/w, w^2 = 1 - k^2/4, and psi comes out of it exp(-k pi/(2 w)) times as large.
+    """
+
+    right: float
+    left: float
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(fake - real + jnp.where(real > 0, self.right, self.left) * real**2 / 2)
+
+    def rate(self) -> float:
+        k = np.array([self.right, self.left])
+        time = np.pi / np.sqrt(1 - k**2 / 4)
+        return float(np.sum(k * time / 2) / np.sum(time))
+
+
+@pytest.mark.parametrize(
+    ("right", "left", "size", "phase"),
+    slow_but(
+        [
+            (0.4, -0.3, 1e-9, 0.5),
+            (-0.3, 0.4, 1e-9, 2.0),
+            (0.7, -0.1, 1e-7, 4.0),
+            (0.4, -0.3, 1.0, 0.5),
+            (0.3, -0.4, 1e-9, 0.5),
+            (-0.4, 0.3, 1.0, 4.0),
+            (0.05, -0.5, 1e-6, 2.0),
+        ],
+        (0.4, -0.3, 1e-9, 0.5),
+    ),
+)
+def test_about_a_kink_the_rate_is_that_of_a_whole_turn_and_not_of_one_side(right, left, size, phase):
+    game = OneSided(right=right, left=left)
+    start = [size * np.cos(phase)], [1.0 + size * np.sin(phase)]
+    v = dg.verdict(game, *start, edge=False, **ONE)
+    assert v.kind == ("converges-exponentially" if game.rate() > 0 else "diverges"), v.text
+    assert v.numbers["rate"] == pytest.approx(abs(game.rate()), rel=1e-3)
+
+
 class Overflows(Written):
     """With steps of size 1: phi+ = phi + phi^5 - phi^5/2, theta+ = 0; beyond 1e62 the two terms are infinite."""
 

@@ -107,6 +107,8 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
         if not arrived or np.all(np.isinf(choices)):
             return None
         k = int(np.argmin(choices))
+        if at_origin and case.linear.status == Status.NO_DERIVATIVE and turning[k] > 0:
+            return None  # what turns about a kink passes all its sides: the eigenvalue of one is not that of the end
     rate, frequency = float(rates[k]), float(turning[k])
     told = f"its eigenvalue gives the rate {rate:.6g}" + (f", measured {measured:.6g}" if agrees else "")
     if measured is not None and 0 < measured < T.outruns * rate:
@@ -254,7 +256,17 @@ def _from_returns(case: Case) -> tuple[float, float] | None:
     off = np.concatenate([look.stretch.zs for look in case.looks]) - case.origin
     seen = np.cumprod(np.linalg.norm(off, axis=1) > case.finest).astype(bool)
     t, off = t[seen], off[seen]
-    if len(t) < 3 or np.max(np.diff(t)) > 2 * (t[1] - t[0]):  # windows with gaps
+    if len(t) < 3:
+        return None
+    gaps = np.flatnonzero(np.diff(t) > 2 * (t[1] - t[0])) + 1  # between windows that do not touch
+    pieces = zip(np.split(t, gaps), np.split(off, gaps), strict=True)
+    found = (_of_returns(*piece) for piece in reversed(list(pieces)))
+    return next((rate for rate in found if rate is not None), None)
+
+
+def _of_returns(t: np.ndarray, off: np.ndarray) -> tuple[float, float] | None:
+    """Rate and period of the returns within one piece of the motion."""
+    if len(t) < 3:
         return None
     rates, turns = [], []
     for phi in (off[:, 0], -off[:, 0]):  # upward and downward passages, each with their own kind
