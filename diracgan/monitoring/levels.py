@@ -80,13 +80,15 @@ def labels_of(v: Variant) -> tuple[float, float]:
 
 
 @functools.lru_cache(maxsize=64)
-def _of_name(name: str) -> dict[str, tuple[float, float, float]]:
-    return _evaluated(variant(name))
+def _usual_values(
+    name: str, parameters: tuple[tuple[str, Any], ...]
+) -> dict[str, tuple[float, float, float]]:
+    return _evaluated(variant(name, **dict(parameters)))
 
 
 def _values(v: Variant) -> dict[str, tuple[float, float, float]]:
-    plain = v.name in USUAL and v.label == variant(v.name).label
-    return _of_name(v.name) if plain else _evaluated(v)
+    usual = v.name in USUAL and type(v) is type(variant(v.name))
+    return _usual_values(v.name, tuple(v.hyperparameters.items())) if usual else _evaluated(v)
 
 
 def _evaluated(v: Variant) -> dict[str, tuple[float, float, float]]:
@@ -339,8 +341,10 @@ def loss_seen(
     """
     if given is None:
         return guessed(critic, generator)
+    if given.label != variant("lsgan").label:
+        return given
     own, usual = limits_of(given), limits_of(_on_0_and_1())
-    if own is None or usual is None or given.label != variant("lsgan").label:
+    if own is None or usual is None:
         return given
     if critic is None or generator is None or not min(len(critic), len(generator)):
         return given

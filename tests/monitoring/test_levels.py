@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 import diracgan as dg
-from diracgan.monitoring.levels import bounded_by_chance, ceiling_near, guessed, in_bits, levels, limits_seen
+from diracgan.monitoring.levels import (
+    bounded_by_chance,
+    ceiling_near,
+    guessed,
+    in_bits,
+    levels,
+    limits_of,
+    limits_seen,
+)
 from diracgan.monitoring.regime_kinds import RegimeKind
 
 
@@ -132,3 +140,13 @@ def test_least_squares_is_on_the_labels_at_whose_chance_a_log_rests(d, g, own):
     assert pytest.approx(d) in chance and pytest.approx(g) in chance
     given = dg.variant("lsgan", fake_label=-1.0, real_label=1.0, target=0.0)
     assert dg.diagnose(log, given).loss == given.label  # labels that were named are kept
+
+
+def test_the_levels_of_a_loss_on_other_labels_are_evaluated_once(monkeypatch):
+    v = dg.variant("lsgan", fake_label=0.05, real_label=0.95, target=0.95)
+    first = limits_of(v)
+    monkeypatch.setattr("diracgan.monitoring.levels._evaluated", None)  # a Monitor asks many times a run
+    again = dg.variant("lsgan", fake_label=0.05, real_label=0.95, target=0.95)
+    assert first is not None and limits_of(again) == first
+    # at chance both say (0.05 + 0.95)/2: two halves of (0.45)^2/2 each, or their sum
+    assert first.chance[0] == pytest.approx(0.45**2)
