@@ -44,7 +44,11 @@ def command(
         one_of("parameter", n, VARIED)  # before minutes are spent
     with progress() as bar:
         found = forecast(run, try_ or (), steps, samples=samples, seed=seed, tell=bar)
-        limits = [critical_setting(run, n, steps, samples=samples, seed=seed) for n in critical or ()]
+        limits = []
+        for done, n in enumerate(critical or ()):
+            if bar is not None:
+                bar(done, len(critical or ()), f"critical {n}, by following the run")
+            limits.append(critical_setting(run, n, steps, samples=samples, seed=seed))
     record = found.as_dict() | {"critical": [x.as_dict() for x in limits]}
     return CommandResult(record, _said(found, limits), draw=lambda: plotting.forecast_figure(found))
 

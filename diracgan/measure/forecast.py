@@ -177,7 +177,8 @@ def forecast(
         rule: how it moves.
         memory: what the rule remembers there; None for a rule without memory.
         batch: samples in a Game's minibatch, drawn from its own with replacement.
-        tell: called after each setting with how many are done, how many there are, and which it was.
+        tell: called before each setting, and after the last, with how many are done, how many there are, and which
+            it is.
 
     Returns:
         A :class:`Forecast`. Its intervals hold nine of ten runs of the linear system; how far real runs stay from it
@@ -207,12 +208,14 @@ def forecast(
         change = changed if isinstance(at, JaxCheckpoint) else at.changed
         wanted = [now, *(change(now, given) for given in tried)]
         found, size, products = [], 0, 0
-        for done, setting in enumerate(wanted, 1):
+        for done, setting in enumerate(wanted):
+            if tell is not None:
+                tell(done, len(wanted), setting.label)
             response = linear_response(under(at, setting, steps, seed), seed)
             found.append(_forecast(response, setting, steps, seed))
             size, products = response.size, response.model.products
-            if tell is not None:
-                tell(done, len(wanted), setting.label)
+        if tell is not None:
+            tell(len(wanted), len(wanted), wanted[-1].label)
     return Forecast(found, steps, size, products)
 
 

@@ -23,7 +23,18 @@ from ..decision_thresholds import T
 from ..kinds import Kind, Outcome
 from .coordinates import falls_apart
 from .cycles import Cycle, cycle_between
-from .rotation import LEAST_RADIUS, RADII, SlowSystem, drifts, extent, memory_slope, step_sizes
+from .rotation import (
+    FAR,
+    LEAST_RADIUS,
+    RADII,
+    SHORT,
+    SlowSystem,
+    drifts,
+    extent,
+    free_drifts,
+    memory_slope,
+    step_sizes,
+)
 
 _FACTOR = 1.3  # from one radius to the next
 _MOST_RADIUS = 1e5  # steps of the players; there one rotation takes half a million iterations
@@ -103,6 +114,7 @@ class _Destination:
     period: float | None = None
     iterated: int = 0
     finite: bool = True
+    radius: float | None = None  # of the cycle, in steps, where the averaged flow gives it
     arrival: float | None = None
     growth: float | None = None
     unbounded: bool = False
@@ -305,8 +317,12 @@ def _sampled(
         long = np.full(RADII, memory) if forgets else np.maximum(memory, more)
         found = drifts(system, jnp.asarray(more), jnp.asarray(long))
         fine = np.asarray(found.found) & np.isfinite(found.rate)
+        gained = np.asarray(found.rate)
+        if memory < SHORT and more[-1] > FAR:
+            free = free_drifts(system, jnp.asarray(more), jnp.asarray(memory)).rate
+            gained = np.where((more > FAR) & np.isfinite(free), free, gained)
         radii = np.append(radii, more)
-        rates = np.append(rates, np.where(fine, found.rate, np.nan))
+        rates = np.append(rates, np.where(fine, gained, np.nan))
         periods = np.append(periods, np.where(fine, found.period, np.nan))
         low = _FACTOR * more[-1]
         if radii[-1] > 2 * first and (low > _MOST_RADIUS or not rates[-1] > 0):
@@ -334,7 +350,8 @@ def _end(first: float, radii: np.ndarray, rates: np.ndarray, cycles: list[Cycle]
         return None
     c = reached[0]
     arrival = _arrival(first, c.radius, radii, rates)
-    return _Destination(Kind.LIMIT_CYCLE, c.amplitude, c.amplitude_theta, c.period, arrival=arrival)
+    size = c.amplitude, c.amplitude_theta
+    return _Destination(Kind.LIMIT_CYCLE, *size, c.period, radius=c.radius, arrival=arrival)
 
 
 def _iterated(
@@ -439,6 +456,10 @@ def _source(end: _Destination, radii: np.ndarray, memory: float, every: int) -> 
         return (
             f"{every * end.iterated:,} iterations of the map from the start; {field} does not lead to a cycle"
         )
+    if memory < SHORT:
+        field += f", from {FAR:g} steps on several that run freely, for the memory lasts {memory * every:.3g} alone"
     if end.kind is Outcome.GROWING:
         return field
+    if memory < SHORT and (end.radius or 0.0) > FAR:
+        return f"{field}; the cycle where those change their sign"
     return f"{field}; the cycle by Newton's method on the map's return to phi = 0"

@@ -15,7 +15,19 @@ from ..decision_thresholds import T
 from ..linear.decision import decide_matrices, status_of
 from ..linear.status import STATUSES, Status
 from ..orbits.orbit import by_modulus
-from .rotation import RADII, SlowSystem, drifts, extent, free_vector, from_vector, return_map, rotation_limit
+from .rotation import (
+    FAR,
+    RADII,
+    SHORT,
+    SlowSystem,
+    drifts,
+    extent,
+    free_drifts,
+    free_vector,
+    from_vector,
+    return_map,
+    rotation_limit,
+)
 
 _NEWTON, _FOLLOWED = 8, 8  # iterations; rotations by which the amplitude is known
 _LEAST_FOLLOWED = 4000  # iterations
@@ -36,7 +48,7 @@ class Cycle:
         period: iterations of one rotation, a fraction included.
         stable: whether it attracts; None where a multiplier is too close to the unit circle.
         multipliers: of one rotation on the section, by decreasing modulus, (n,) complex; empty where a kink of the
-            loss lies on the cycle, whose return then has no derivative.
+            loss lies on the cycle, or the memory lasts a few steps: the return then has no derivative.
         relaxation: iterations in which a small distance from it shrinks (or grows) by e; None where unknown.
         residual: what a rotation changes there, of the radius.
     """
@@ -58,6 +70,11 @@ class Cycle:
 
 def cycle_between(system: SlowSystem, low: float, high: float, memory: float) -> Cycle | None:
     """The cycle between two radii at which the slow field has different signs; None where none is confirmed."""
+    if memory < SHORT and low > FAR:
+        free = _narrowed(system, low, high, memory, _NEARER, freely=True)
+        return free and _described(
+            system, free.state, None, free.period, free.high / free.low - 1, free.attracts
+        )
     for near in (_NEAR, _NEARER):
         bracket = _narrowed(system, low, high, memory, near)
         if bracket is None:
@@ -87,12 +104,17 @@ class _Bracket(NamedTuple):
     attracts: bool
 
 
-def _narrowed(system: SlowSystem, low: float, high: float, memory: float, near: float) -> _Bracket | None:
+def _narrowed(
+    system: SlowSystem, low: float, high: float, memory: float, near: float, freely: bool = False
+) -> _Bracket | None:
     """The change of sign between two radii, to within a factor ``near``, and the state between them."""
     while True:
         radii = np.geomspace(low, high, RADII)
         found = drifts(system, jnp.asarray(radii), jnp.full(len(radii), float(memory)))
-        rates = np.where(found.found, found.rate, np.nan)
+        rates, periods = np.where(found.found, found.rate, np.nan), found.period
+        if freely:
+            rates, periods = free_drifts(system, jnp.asarray(radii), jnp.asarray(memory))
+            rates = np.asarray(rates)
         turned = np.flatnonzero(rates[1:] * rates[:-1] < 0)
         if len(turned) == 0:
             return None
@@ -102,7 +124,7 @@ def _narrowed(system: SlowSystem, low: float, high: float, memory: float, near: 
             break
     radius = low + (high - low) * float(rates[k] / (rates[k] - rates[k + 1]))
     state = system.on_section(jnp.asarray(radius), jax.tree.map(lambda x: x[k], found.state[1]))
-    return _Bracket(low, high, state, float(found.period[k]), bool(rates[k] > 0))
+    return _Bracket(low, high, state, float(periods[k]), bool(rates[k] > 0))
 
 
 def _described(

@@ -26,6 +26,9 @@ RADII = 8  # looked at in one call
 _SHARE = 5.0  # of the longest memory: how long it is brought to its response
 _SLOW = 0.02  # radians per step: slow against any memory of the gradient's mean
 _PERIOD = 3.6  # steps of a rotation over its radius in steps, at least nearly; a square needs 4
+SHORT = 4.0  # steps: a memory that no polynomial through the steps about a passage of 0 can follow
+FAR = 20.0  # in steps: from there on a passage is over long before the next
+_FREE = 16.0  # rotations over whose phases a short memory is averaged; fewer near by, where each changes the radius
 _LEAST_LIMIT = 20_000.0  # a quarter turn may leave hundreds of steps farther out: beta1 = 0.95 above beta2
 _MOST_TURNS = 12.0  # steps of a rotation over its radius in steps; a circle needs 4.4, a square 4
 
@@ -149,6 +152,65 @@ def rotation_limit(radius: Array | float) -> Array | float:
 def drifts(system: SlowSystem, radii: Array, memory_steps: Array) -> SlowDrift:
     """The slow field at many radii, one after the other, each with its own length of the memory."""
     return jax.lax.map(lambda now: drift(system, *now), (radii, memory_steps))
+
+
+class FreeDrift(NamedTuple):
+    """The slow field over many rotations of the map, none of which is put back on the section.
+
+    Attributes:
+        rate: change of the radius per step, in steps.
+        period: steps of a rotation.
+    """
+
+    rate: Array
+    period: Array
+
+
+@jax.jit
+def free_drifts(system: SlowSystem, radii: Array, memory_steps: Array) -> FreeDrift:
+    """The slow field where the memory lasts a few steps: what a passage of 0 does then hangs on where the steps fall.
+
+    A return to phi = 0 has all its steps fall alike, and no polynomial goes through a memory of two steps there. So
+    the map runs freely, and phi/h - theta/h is compared half-way between two passages, where both players keep their
+    pace and it does not change.
+    """
+    run = system.rule.over_a_period(dirac.game(system.variant, system.x0))
+
+    def places(players: Players) -> tuple[Array, Array]:
+        phi, theta = players.phi[0] / system.sizes.phi, (players.theta - system.x0)[0] / system.sizes.theta
+        return phi + theta, phi - theta
+
+    def of_one(now: tuple[Array, Array]) -> FreeDrift:
+        radius, long = now
+        memory = forced(system, radius, jnp.sqrt(2.0) / radius, (_SHARE * long).astype(int) + 64)[0]
+        turns = jnp.clip(radius // 4, 1.0, _FREE)
+        most = (turns + 2) * rotation_limit(radius)
+
+        def more(state: tuple[Players, Pytree, Array, Array, Array, Array]) -> Array:
+            return (state[2] < most) & (state[3] <= turns)
+
+        def once(
+            state: tuple[Players, Pytree, Array, Array, Array, Array],
+        ) -> tuple[Players, Pytree, Array, Array, Array, Array]:
+            players, memory, n, passed, first, last = state
+            after, memory = run(players, memory)
+            old, (new, size) = places(players)[0], places(after)
+            crossed = (old < 0) & (new >= 0)
+            at = jnp.stack([size, n - old / jnp.where(crossed, new - old, 1.0)])
+            first = jnp.where(crossed & (passed == 0), at, first)
+            return after, memory, n + 1, passed + crossed, first, jnp.where(crossed, at, last)
+
+        start = system.on_circle(radius, jnp.zeros(()))
+        nothing = jnp.full(2, jnp.nan)
+        zero = jnp.asarray(0)
+        end = jax.lax.while_loop(more, once, (start, memory, zero, zero, nothing, nothing))
+        (size, began), (last, ended) = end[4], end[5]
+        rate = (
+            radius * ((last / size) ** 2 - 1.0) / (2.0 * (ended - began))
+        )  # R dR/dn hardly changes on the way
+        return FreeDrift(jnp.where(end[3] > turns, rate, jnp.nan), (ended - began) / turns)
+
+    return jax.lax.map(of_one, (radii, jnp.broadcast_to(memory_steps, radii.shape)))
 
 
 class ReturnMap(NamedTuple):

@@ -102,6 +102,29 @@ def test_it_grows_without_bound_exactly_from_beta1_equal_to_beta2_on():
     assert dg.averaged(LINEAR, adam(beta1=0.9, beta2=0.93)).kind.value == "limit-cycle"
 
 
+@pytest.mark.parametrize(
+    ("beta1", "beta2", "largest", "period"),  # of the map, over the last fifth of 300,000 steps
+    [(0.2, 0.3, 0.7263, 293.28), (0.3, 0.4, 0.7282, 295.16), (0.5, 0.6, 0.5605, 231.41)],
+)
+def test_a_memory_of_two_steps_against_the_map(beta1, beta2, largest, period):
+    found = dg.averaged(LINEAR, adam(beta1=beta1, beta2=beta2))
+    assert found.amplitude == pytest.approx(largest, rel=0.01) and not found.iterated
+    assert found.period == pytest.approx(period, rel=0.01) and found.cycles[0].stable
+
+
+@pytest.mark.slow  # fast: shorter rotations, above
+def test_a_far_cycle_of_a_short_memory_attracts_from_both_sides():
+    # the map comes in from 7000 steps and goes out from 4500 (700,000 iterations each); t = 7/13 and tau1 = 3/7 give
+    # R = (s/2) exp((2 t + 1)/(2 (t - tau1))) = 5770
+    t, tau1, s = 0.35 / 0.65, 0.3 / 0.7, math.sqrt(0.35) / 0.65
+    closed = 0.5 * s * math.exp((2 * t + 1) / (2 * (t - tau1)))
+    for phi0 in (0.1, 70.0):
+        found = dg.averaged(LINEAR, adam(beta1=0.3, beta2=0.35), phi0=phi0, theta0=0.0)
+        (cycle,) = found.cycles
+        assert cycle.stable and found.amplitude == pytest.approx(0.01 * closed, rel=0.02)
+        assert 45.0 < found.amplitude < 70.0
+
+
 def test_the_bilinear_game_knows_no_scale():
     first = dg.averaged(LINEAR, adam(beta1=0.5, beta2=0.99))
     compiled = drifts._cache_size(), return_map._cache_size()
@@ -147,6 +170,17 @@ def test_amsgrad_never_forgets_and_grows():
         dg.verdict(LINEAR, dim=1, rule=dg.rule("amsgrad", lr=0.01, beta1=0.5), effort=0.2, edge=False).kind
         == "diverges"
     )
+
+
+@pytest.mark.parametrize(("beta1", "tau1"), [(0.0, 0.0), (0.5, 1.0), (0.7, 7 / 3)])
+def test_amsgrad_is_pumped_by_two_thirds_of_its_lag(beta1, tau1):
+    # each peak x_{k+1} = (1 + p) sqrt(x_k x_{k-1}): the maxima, which grow along, leave two thirds of p
+    rule = dg.rule("amsgrad", lr=0.01, beta1=beta1, beta2=0.9)
+    found = dg.simulate(LINEAR, rule=rule, steps=200_000, phi0=[5.0], theta0=[0.0], every=10)
+    squares = (found.phi.values[:, 0] ** 2 + found.theta.values[:, 0] ** 2) / 1e-4
+    half = len(squares) // 2
+    gained = (squares[-1] - squares[half]) / (2 * 100_000)
+    assert gained == pytest.approx(2 / 3 * (tau1 + 0.5), rel=0.03)
 
 
 @pytest.mark.slow  # Adam against its own runs: above
