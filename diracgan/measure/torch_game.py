@@ -30,7 +30,7 @@ from .torch_checks import check_loss, check_mode, modules_of
 from .torch_linear import LinearPart, NotLinear, trim
 from .torch_losses import Detached, Losses, WrittenAfter, leaf_of, mean_logit, places_of, slope, tangents_of
 from .torch_rates import averaging, steady_rate
-from .torch_reverse import check_reverse
+from .torch_reverse import check_reverse, twice_back
 
 _COUNTERS = ("step", "mu_product", "eta", "mu")  # tensors of torch.optim that no gradient moves
 
@@ -191,22 +191,9 @@ class TorchGame:
         """The tangents of both gradients, or of the state after a step."""
         if of == "step":
             return self._step_image(batches, tangents)
-        named = dict(zip(self.start, tangents, strict=True))
-        if self.forward_mode:
-            try:
-                with dual.dual_level():
-                    at = {n: dual.make_dual(x, named[n]) for n, x in self.start.items()}
-                    return [t for w in PLAYERS for t in tangents_of(self.mean_gradient(w, at, batches))]
-            except (NotImplementedError, RuntimeError) as error:
-                if not _lacks_forward_mode(error):
-                    raise
-                self.forward_mode = False
-        try:
-            return [t for w in PLAYERS for t in self._twice_back(w, batches, named)]
-        except (NotImplementedError, RuntimeError) as error:
-            raise InputError(
-                f"a loss cannot be differentiated twice: {one_line(error)}; allowed: operations that can"
-            ) from error
+        with dual.dual_level():
+            at = {n: dual.make_dual(x, t) for (n, x), t in zip(self.start.items(), tangents, strict=True)}
+            return [t for w in PLAYERS for t in tangents_of(self.mean_gradient(w, at, batches))]
 
     def _step_image(self, batches: list[Any], tangents: list[Tensor]) -> list[Tensor]:
         given = iter(tangents)
@@ -255,7 +242,7 @@ class TorchGame:
             ):
                 torch.manual_seed(self.seed + self._number(batch))
                 loss = functional_call(self.both, given, (who, batch), tie_weights=False)
-        except (InputError, NotImplementedError):
+        except InputError:
             raise
         except Exception as error:  # the user's own code: what it says is what helps
             if _lacks_forward_mode(error):
@@ -307,26 +294,26 @@ class TorchGame:
         return [torch.zeros_like(x) if g is None else g for g, x in zip(found, leaves, strict=True)]
 
     def mean_gradient(self, who: str, at: Tensors, batches: list[Any]) -> list[Tensor]:
-        """The gradient, the mean over batches."""
+        """The gradient, the mean over batches; of dual numbers a dual one, also where forward mode is lacking."""
+        moving = any(dual.unpack_dual(x).tangent is not None for x in at.values())
+        if moving and not self.forward_mode:
+            return twice_back(self, who, at, batches)
         total: list[Tensor] | None = None
-        for batch in batches:
-            part = self._gradient(who, self.fresh(at, tuple(self.names[who])), batch)
-            total = part if total is None else [a + b for a, b in zip(total, part, strict=True)]
+        try:
+            for batch in batches:
+                part = self._gradient(who, self.fresh(at, tuple(self.names[who])), batch)
+                total = part if total is None else [a + b for a, b in zip(total, part, strict=True)]
+        except (NotImplementedError, RuntimeError) as error:
+            if not (moving and _lacks_forward_mode(error)):
+                if not isinstance(error, NotImplementedError):
+                    raise
+                raise InputError(
+                    f"{who}_loss cannot be differentiated: {one_line(error)}; allowed: operations that can"
+                ) from error
+            self.forward_mode = False
+            return twice_back(self, who, at, batches)
         assert total is not None
         return [x / len(batches) for x in total]
-
-    def _twice_back(self, who: str, batches: list[Any], tangents: Tensors) -> list[Tensor]:
-        """(d gradient/d players) v by a second and a third backward pass, where forward mode is lacking."""
-        total = [torch.zeros_like(self.start[n]) for n in self.names[who]]
-        for batch in batches:
-            at = self.fresh(self.start, tuple(self.start))
-            gradient = self.attached(who, at, batch)
-            weights = [torch.zeros_like(g, requires_grad=True) for g in gradient]
-            inner = sum((g * w).sum() for g, w in zip(gradient, weights, strict=True))
-            first = self.pulled(inner, list(at.values()), graph=True)
-            along = sum((h * tangents[n]).sum() for n, h in zip(at, first, strict=True))
-            total = [a + b / len(batches) for a, b in zip(total, self.pulled(along, weights), strict=True)]
-        return total
 
     @staticmethod
     def fresh(at: Tensors, asking: tuple[str, ...]) -> Tensors:
@@ -495,4 +482,5 @@ def _moves(key: str, x: Tensor) -> bool:
 
 
 def _lacks_forward_mode(error: BaseException) -> bool:
-    return "forward" in str(error).lower() or "jvp" in str(error).lower()
+    said = str(error).lower()
+    return any(words in said for words in ("forward ad", "forward mode", "jvp"))

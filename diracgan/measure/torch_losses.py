@@ -9,6 +9,7 @@ from typing import Any
 import torch  # pyright: ignore[reportMissingImports]
 import torch.autograd.forward_ad as dual  # pyright: ignore[reportMissingImports]
 from torch import Tensor, nn  # pyright: ignore[reportMissingImports]
+from torch.nn import functional  # pyright: ignore[reportMissingImports]
 from torch.overrides import TorchFunctionMode  # pyright: ignore[reportMissingImports]
 
 from ..pytrees import Pytree
@@ -34,7 +35,8 @@ class Detached(TorchFunctionMode):
     """``detach()`` as a map: it cuts the gradient and keeps the tangent, or (``attached``) cuts nothing.
 
     Weight norm, determinants and solutions of linear systems are computed by operations whose second derivatives
-    PyTorch has right: of those functions it takes the backward pass from values that have no tangent (2.13).
+    PyTorch has right: of those functions it takes the backward pass from values that have no tangent (2.13). So are
+    SiLU, Mish and the hard sigmoid, whose backward passes have no forward mode.
     """
 
     def __init__(self, attached: bool) -> None:
@@ -100,6 +102,25 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     return made[..., 0] if single else made
 
 
+def silu(input: Tensor, inplace: bool = False) -> Tensor:  # PyTorch's name of it
+    """x sigmoid(x)."""
+    return _written(input, lambda x: x * x.sigmoid(), inplace)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x tanh(log(1 + e^x))."""
+    return _written(input, lambda x: x * functional.softplus(x).tanh(), inplace)
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """x/6 + 1/2 between 0 and 1."""
+    return _written(input, lambda x: functional.hardtanh(x / 6 + 0.5, 0.0, 1.0), inplace)
+
+
+def _written(x: Tensor, activation: Callable[[Tensor], Tensor], inplace: bool) -> Tensor:
+    return x.copy_(activation(x.clone())) if inplace else activation(x)
+
+
 def _factors(a: Tensor) -> tuple[Tensor, Tensor]:
     """The sign of a matrix' row exchanges, and the diagonal of its upper factor."""
     exchanged, _, upper = torch.linalg.lu(a)
@@ -114,6 +135,9 @@ _OWN = {
     **dict.fromkeys(("slogdet", "linalg_slogdet"), slogdet),
     "logdet": logdet,
     "linalg_solve": solve,
+    "silu": silu,
+    "mish": mish,
+    "hardsigmoid": hardsigmoid,
 }
 
 

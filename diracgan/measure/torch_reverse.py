@@ -1,4 +1,4 @@
-"""Whether reverse differentiation of a PyTorch loss sees what forward mode sees."""
+"""Reverse differentiation of a PyTorch loss in forward mode's place, and whether it sees what that sees."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch  # pyright: ignore[reportMissingImports]
 import torch.autograd.forward_ad as dual  # pyright: ignore[reportMissingImports]
 from torch import Tensor  # pyright: ignore[reportMissingImports]
 
-from ..errors import InputError
+from ..errors import InputError, one_line
 from ..pytrees import Pytree
 from .torch_losses import tangents_of
 
@@ -40,6 +40,31 @@ def check_reverse(game: Any, who: str, batch: Pytree) -> None:
             f"{who}_loss hides a player from reverse differentiation (no_grad), which only forward mode goes through; "
             "no transpose here; allowed: detach(), or nothing: each gradient is taken in its own parameters alone"
         )
+
+
+def twice_back(game: Any, who: str, at: dict[str, Tensor], batches: list[Pytree]) -> list[Tensor]:
+    """The mean gradient at dual numbers, its tangent by a second and a third backward pass: without forward mode.
+
+    Raises:
+        InputError: for an operation that cannot be differentiated twice, and what ``TorchGame.attached`` refuses.
+    """
+    names, moving = game.names[who], dict(zip(at, tangents_of(list(at.values())), strict=True))
+    values = {n: dual.unpack_dual(x).primal for n, x in at.items()}
+    made, ahead = ([torch.zeros_like(values[n]) for n in names] for _ in range(2))
+    try:
+        for batch in batches:
+            leaves = game.fresh(values, tuple(values))
+            gradient = game.attached(who, leaves, batch)
+            weights = [torch.zeros_like(g, requires_grad=True) for g in gradient]
+            first = game.pulled(_product(gradient, weights), list(leaves.values()), graph=True)
+            along = game.pulled(_product(first, list(moving.values())), weights)
+            made = [a + g.detach() / len(batches) for a, g in zip(made, gradient, strict=True)]
+            ahead = [a + x / len(batches) for a, x in zip(ahead, along, strict=True)]
+    except (NotImplementedError, RuntimeError) as error:
+        raise InputError(
+            f"a loss cannot be differentiated twice: {one_line(error)}; allowed: operations that can"
+        ) from error
+    return [dual.make_dual(g, t) for g, t in zip(made, ahead, strict=True)]
 
 
 def _product(a: list[Tensor], b: list[Tensor]) -> Tensor:
