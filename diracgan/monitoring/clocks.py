@@ -39,6 +39,7 @@ _SETTINGS = re.compile(
     r"(^|[^a-z])(lr|learning_rate|learning rate|seed|rank|world_size|momentum|gamma|beta\d?|eta|memory"
     r"|(epoch|iter|iteration|batch|data|step|load)_?time)($|[^a-z])"
 )
+_KIND_OF_TIME = re.compile(r"(?<=time)\s*\((process|wall|s|sec|seconds)\)$")  # Relative Time (Process)
 _TIMINGS = (
     "timing",
     "resources",
@@ -70,7 +71,7 @@ def plain_name(name: str) -> str:
     if name == "" or name.startswith("Unnamed:"):
         return "index"
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
-    plain = re.split(r"[/.]", apart.lower())[-1].replace(" ", "_")
+    plain = re.split(r"[/.]", _KIND_OF_TIME.sub("", apart.lower()))[-1].replace(" ", "_")
     return FOREIGN.get(plain, plain)
 
 
@@ -196,7 +197,8 @@ def counted_through(columns: Mapping[str, np.ndarray]) -> tuple[np.ndarray, str]
     e, i = columns[epoch], columns[inner]
     ok = np.isfinite(e) & np.isfinite(i)
     back = np.flatnonzero(np.diff(i[ok]) < 0)
-    if not len(back) or not np.all(np.diff(e[ok])[back] > 0):
+    # where a run is resumed the counter falls and the epoch does not rise: now and then, not as a rule
+    if not len(back) or np.mean(np.diff(e[ok])[back] > 0) <= 0.5:
         return None
     gaps = np.diff(i[ok])
     stride = float(np.median(gaps[gaps > 0])) if np.any(gaps > 0) else 1.0

@@ -20,10 +20,10 @@ from ..records import Record
 from ..rules import Rule, check_rule
 from ..variants import Variant, check_variant
 from .advice import LEAST_SHARE, Advice, advice_on
-from .levels import Level, in_bits, levels
+from .levels import Level, levels
 from .logs import Log, read
 from .oscillations import Oscillation, in_words, lags_of, oscillation_of
-from .pieces import Meaning, meaning_of
+from .pieces import meaning_of, notes_on_loss
 from .prediction import ComparedGame, Prediction, predicted_by
 from .regime_kinds import RegimeKind
 from .regimes import LossRegime, regimes
@@ -166,7 +166,7 @@ def diagnose(
         )
     if len(parts) > 1 and found:
         notes.append(f"the oscillation is that of {log.clock} {part.start:.10g} to {part.end:.10g}")
-    notes += _notes_on_loss(meaning, variant)
+    notes += notes_on_loss(meaning, variant)
     lag = {} if lead is None else lags_of(lead)
     return Diagnosis(
         kind=kind,
@@ -214,24 +214,6 @@ def _within(log: Log, part: LossRegime) -> Log:
     """The rows of one regime, without series that stand still there."""
     values = log.values[:, part.first : part.first + part.rows]
     return dataclasses.replace(log, values=values, first=part.start)
-
-
-def _notes_on_loss(meaning: Meaning, given: Variant | None) -> list[str]:
-    """What was guessed of the loss that the log is read by."""
-    notes = []
-    if meaning.guessed and meaning.variant is not None:
-        notes.append(
-            f"no variant was named; by its range the loss is taken for {meaning.variant.label}: a guess"
-        )
-    elif meaning.variant is not None and given is not None and meaning.variant.label != given.label:
-        notes.append(
-            f"both losses rest at chance of {meaning.variant.label}, not of {given.label}, and are read by it: a guess"
-        )
-    if in_bits(meaning.variant, meaning.limits):
-        notes.append(
-            "its logarithms are taken to be to base 2: at chance 2 and 1, not 1.386 and 0.693; a guess"
-        )
-    return notes
 
 
 def _notes_on(fit: ModalFit, log: Log, lead: Oscillation | None) -> list[str]:

@@ -421,7 +421,7 @@ def guessed(critic: np.ndarray | None, generator: np.ndarray | None) -> Variant 
 
     A Wasserstein critic's loss goes below 0, which no other usual one does; a hinge critic's is 2 where a cross
     entropy's is 1.39, and its generator's takes both signs. Least squares and cross entropy overlap: cross entropy is
-    the commoner.
+    the commoner, and is taken unless both losses are smaller than its can be at once.
 
     Example:
         >>> import numpy as np
@@ -438,6 +438,21 @@ def guessed(critic: np.ndarray | None, generator: np.ndarray | None) -> Variant 
         return variant("hinge")
     # where a cross entropy's critic is this far ahead, its generator's loss is above ln 2
     small = generator is not None and max(float(np.percentile(generator, 95)), middle) < 0.6
-    if small and low > 1e-4 and np.percentile(critic, 95) < 0.6:
+    least_squares = (small and low > 1e-4) or _below_cross_entropy(critic, generator)
+    if least_squares and np.percentile(critic, 95) < 0.6:
         return _on_0_and_1()
     return variant("ns")
+
+
+def _below_cross_entropy(critic: np.ndarray, generator: np.ndarray | None) -> bool:
+    """Whether both losses are smaller than a cross entropy's can be at once, and in the range of least squares.
+
+    By Jensen's inequality the critic's half on fake samples is at least -ln(1 - exp(-g)) where the generator's loss is
+    g; a critic's loss that is the mean of both halves is at least half of that.
+    """
+    if generator is None or not len(generator) or float(np.percentile(generator, 95)) > 1.2:
+        return False
+    rows = min(len(critic), len(generator))
+    g = np.maximum(generator[-rows:], 1e-12)
+    least = -0.5 * np.log(-np.expm1(-g))
+    return bool(np.mean((critic[-rows:] < 0.8 * least) & (g > 1e-4)) > 0.5)

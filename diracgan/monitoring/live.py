@@ -28,6 +28,7 @@ _KEPT = 1024  # rows that are kept; when they are full, neighbours are averaged
 _SERIES = 256  # names that are kept; a loop that makes a name at every step would fill the memory
 _PATIENCE = 25  # updates in a row that a condition must hold
 _BEGUN = 50  # updates after which a series has a usual size
+_SAME = 10  # updates of one value after which it is that value, not a mean, that a series is at
 _STILL = 200  # updates without a change, after which nothing moves
 _GROWS = 8.0
 _NEARING, _LATELY = 0.8, 0.3  # share of its way to victory that a critic has come, and come lately
@@ -225,10 +226,10 @@ class Monitor:
         shown = [self._running[n] for n in names]
         if max((r.seen for r in shown or self._running.values()), default=0) < _BEGUN // 2:
             return Sign(RegimeKind.START, "")
-        said = ", ".join(f"{n} {r.fast:.4g}" for n, r in zip(names, shown, strict=True))
+        said = ", ".join(f"{n} {_of_late(r):.4g}" for n, r in zip(names, shown, strict=True))
         won = self._won(d, g)
         if won is not None:
-            return Sign(RegimeKind.WON, f"{said}: the {player_words(won)} has won")
+            return Sign(RegimeKind.WON, f"{said}: the {player_words(won)} has won{self._named()}")
         seen = self._beside()
         return (
             told(self._signs, seen, self._bounded, self._outputs)
@@ -254,9 +255,11 @@ class Monitor:
             return Sign(RegimeKind.DRIFTING, evidence)
         for n, r in shown:
             usual = max(r.typical, 0.3)
-            if r.seen > _BEGUN and abs(r.fast) > _GROWS * usual and not levels.ceiling_near(r.fast):
-                times = abs(r.fast) / usual
-                return Sign(RegimeKind.DIVERGING, f"{n} is {r.fast:.4g}, {times:.3g} times its usual size")
+            at = _of_late(r)
+            if r.seen > _BEGUN and abs(r.fast) > _GROWS * usual and not levels.ceiling_near(at):
+                return Sign(
+                    RegimeKind.DIVERGING, f"{n} is {at:.4g}, {abs(at) / usual:.3g} times its usual size"
+                )
         still = min((r.still for _, r in shown), default=0)
         if still >= _STILL:
             return Sign(RegimeKind.DEAD, f"{said}, the same for {still} updates{self._named()}")
@@ -344,9 +347,9 @@ class Monitor:
     def _named(self) -> str:
         """What the levels are at which the losses stand still."""
         found = [
-            (n, levels.level_named(self._running[n].fast, player, self._limits))
+            (n, levels.level_named(self._running[n].last, player, self._limits))
             for n, player in zip(self._roles, ("critic", "generator"), strict=True)
-            if n is not None
+            if n is not None and self._running[n].still >= _SAME
         ]
         return "".join(f"; {name} is at {level}" for name, level in found if level)
 
@@ -383,6 +386,11 @@ class Monitor:
         for name, (total, count) in self._pending.items():
             self._rows.setdefault(name, np.full(_KEPT, np.nan))[self._count] = total / count
         self._count, self._held = self._count + 1, 0
+
+
+def _of_late(r: RunningMean) -> float:
+    """What a series is: its value where that stands still, which its running mean still lags behind, else the mean."""
+    return r.last if r.still >= _SAME else r.fast
 
 
 def scalar(name: str, value: Any) -> float:

@@ -30,13 +30,14 @@ _CONSTANT = 0.95  # of a regime's rows hold one value: it is constant
 
 @dataclasses.dataclass(frozen=True)
 class LogPiece:
-    """A stretch between two change points with what it is examined for, series by series."""
+    """A stretch between two change points with what it is examined for, series by series; ``moves``: any loss does."""
 
     first: int
     last: int
     median: np.ndarray
     noise: np.ndarray
     rise: np.ndarray
+    moving: np.ndarray
     moves: bool
     constant: np.ndarray
 
@@ -78,6 +79,24 @@ def meaning_of(log: Log, variant: Variant | None) -> Meaning:
     return Meaning(places[0], places[1], found, variant is None, limits, outputs)
 
 
+def notes_on_loss(meaning: Meaning, given: Variant | None) -> list[str]:
+    """What was guessed of the loss that the log is read by."""
+    notes = []
+    if meaning.guessed and meaning.variant is not None:
+        notes.append(
+            f"no variant was named; by its range the loss is taken for {meaning.variant.label}: a guess"
+        )
+    elif meaning.variant is not None and given is not None and meaning.variant.label != given.label:
+        notes.append(
+            f"both losses rest at chance of {meaning.variant.label}, not of {given.label}, and are read by it: a guess"
+        )
+    if levels.in_bits(meaning.variant, meaning.limits):
+        notes.append(
+            "its logarithms are taken to be to base 2: at chance 2 and 1, not 1.386 and 0.693; a guess"
+        )
+    return notes
+
+
 def shown_rows(meaning: Meaning, count: int) -> list[int]:
     """The rows of the series that regimes are judged by: the losses, or the first where none is named so."""
     named = [k for k in (meaning.critic, meaning.generator) if k is not None]
@@ -101,7 +120,8 @@ def pieces_of(log: Log, meaning: Meaning) -> list[LogPiece]:
     shortest = int(max(2.5 * period, 12))
     cuts = change_points(shown, min(shortest, count), fixed if len(fixed) <= 8 else None)
     cuts = _with_whole_fade(shown, _with_sharp_steps(shown, cuts))
-    return [stretch_of(values, a, b) for a, b in zip(cuts, [*cuts[1:], count], strict=True)]
+    judged = shown_rows(meaning, len(values))
+    return [stretch_of(values, a, b, judged) for a, b in zip(cuts, [*cuts[1:], count], strict=True)]
 
 
 def _with_sharp_steps(values: np.ndarray, cuts: list[int]) -> list[int]:
@@ -223,8 +243,8 @@ def _without_line(y: np.ndarray) -> np.ndarray:
     return y - y.mean() - t * (t @ y) / max(float(t @ t), 1.0)
 
 
-def stretch_of(values: np.ndarray, a: int, b: int) -> LogPiece:
-    """The rows from ``a`` to ``b`` of (series, rows): level, noise, rise, and whether it moves at all."""
+def stretch_of(values: np.ndarray, a: int, b: int, judged: list[int]) -> LogPiece:
+    """The rows from ``a`` to ``b`` of (series, rows): level, noise, rise, and whether what is judged moves at all."""
     part = values[:, a:b]
     means, _ = block_means(part, 40) if b - a >= 8 else (part, None)
     t = np.linspace(-0.5, 0.5, means.shape[1])
@@ -233,10 +253,11 @@ def stretch_of(values: np.ndarray, a: int, b: int) -> LogPiece:
     error = left.std(axis=1) / math.sqrt(max(float(t @ t), 1e-12)) + 1e-300
     noise = 1.4826 * np.median(np.abs(np.diff(part, axis=1)), axis=1) / math.sqrt(2)
     scale = np.maximum(np.maximum(noise, left.std(axis=1)), 1e-3 * np.abs(np.median(part, axis=1)))
-    moves = bool(np.any((np.abs(slope) > 5 * error) & (np.abs(slope) > 1.5 * scale)))
+    moving = (np.abs(slope) > 5 * error) & (np.abs(slope) > 1.5 * scale)
+    moves = bool(np.any(moving[judged]))
     constant = np.mean(part == np.median(part, axis=1, keepdims=True), axis=1) >= _CONSTANT
     constant |= np.ptp(part, axis=1) <= 1e-9 * np.maximum(np.abs(part).max(axis=1), 1e-300)
-    return LogPiece(a, b, np.median(part, axis=1), noise, slope, moves, constant)
+    return LogPiece(a, b, np.median(part, axis=1), noise, slope, moving, moves, constant)
 
 
 def strongest_mode(part: np.ndarray) -> ModalFit:

@@ -172,7 +172,7 @@ def _with_growth(log: Log, meaning: Meaning, made: list[LossRegime]) -> list[Los
         k -= 1
     if len(made) - k < 2:
         return made
-    whole = stretch_of(log.values, made[k].first, made[-1].first + made[-1].rows)
+    whole = stretch_of(log.values, made[k].first, made[-1].first + made[-1].rows, [])
     grown = _growth(log, whole, shown_rows(meaning, len(log.names)))
     if not grown and made[-1].kind is not RegimeKind.DIVERGING:
         return made
@@ -267,7 +267,8 @@ def _kind(
     if chance:
         return RegimeKind.CHANCE, None, f"{said}, within {100 * levels.NEAR:.0f} % of chance"
     if p.moves:
-        k = max(shown, key=lambda k: abs(p.rise[k]) / (p.noise[k] + 1e-3 * abs(p.median[k]) + 1e-300))
+        moving = [k for k in shown if p.moving[k]]
+        k = max(moving, key=lambda k: abs(p.rise[k]) / (p.noise[k] + 1e-3 * abs(p.median[k]) + 1e-300))
         return RegimeKind.DRIFTING, None, f"{said}; {log.names[k]} changes by {p.rise[k]:+.3g}"
     return RegimeKind.SETTLED, None, said
 
@@ -414,7 +415,7 @@ def _same(one: LossRegime, other: LossRegime, p: LogPiece) -> bool:
 
 
 def _joined(log: Log, one: LossRegime, other: LossRegime) -> LossRegime:
-    whole = stretch_of(log.values, one.first, other.first + other.rows)
+    whole = stretch_of(log.values, one.first, other.first + other.rows, [])
     evidence = other.evidence if one.kind is other.kind else one.evidence
     return dataclasses.replace(
         one,

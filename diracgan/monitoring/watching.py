@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from ..errors import InputError
 from ..variants import Variant
 from .logs import Log, read
-from .pieces import meaning_of
+from .pieces import meaning_of, notes_on_loss
 from .readers import UnreadyLogError
 from .regime_kinds import RegimeKind
 from .regimes import LossRegime, regimes
@@ -80,7 +81,9 @@ def follow(
             log = _readable(path, seen is None, unready)
             seen = now
             if log is not None:
-                yield log, regimes(log, meaning_of(log, variant))
+                meaning = meaning_of(log, variant)
+                log = dataclasses.replace(log, notes=[*log.notes, *notes_on_loss(meaning, variant)])
+                yield log, regimes(log, meaning)
             every = max(every, 5 * (time.monotonic() - begun))  # a long log is read less often
         wait(every)
 

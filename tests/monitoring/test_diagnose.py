@@ -335,7 +335,16 @@ def test_one_stray_unix_time_among_the_steps_is_left_out(at):
     assert "step 1732800000 is far from all others" in log.notes[0]
 
 
-@pytest.mark.parametrize("name", ["Batch", "kimg", "Epoch", "Tick", "iters", "seen"])
+def test_an_epoch_that_is_run_again_is_a_resumed_run():
+    epoch, batch = np.repeat([0, 1, 2, 3, 3, 4], 40), np.tile(np.arange(40), 6)
+    log = read({"epoch": epoch, "batch": batch, "d_loss": np.sin(0.3 * np.arange(240))})
+    assert log.values.shape[1] == 200 and log.at[-1] == 199
+    assert "resumed at batch 120: what was logged again replaces what was before" in log.notes
+
+
+@pytest.mark.parametrize(
+    "name", ["Batch", "kimg", "Epoch", "Tick", "iters", "seen", "Relative Time (Process)"]
+)
 def test_a_counter_is_never_a_series(name):
     counters = {"Epoch": N // 50, "seen": 64 * (N % 100)}  # by its name, or by what it does
     log = read({"step": N, name: counters.get(name, N), "d_loss": np.sin(0.3 * N)})

@@ -96,6 +96,15 @@ def test_a_guess_among_the_usual_losses():
     assert guessed(None, None) is None
 
 
+def test_losses_that_no_cross_entropy_has_at_once_are_least_squares():
+    noise = 0.01 * np.random.default_rng(0).normal(size=300)
+    won = np.arange(300) > 180  # the critic's half on fake samples is at least -ln(1 - exp(-g))
+    assert guessed(np.where(won, 0.001, 0.25 + noise), np.where(won, 0.97, 0.27) + noise).name == "lsgan"
+    logit = np.linspace(0, 6, 300)  # an exact cross entropy, mean of both halves, on the way to a victory
+    assert guessed(np.log1p(np.exp(-logit)), np.log1p(np.exp(logit))).name == "ns"
+    assert guessed(np.log1p(np.exp(-logit[:100])), np.log1p(np.exp(logit[:100]))).name == "ns"
+
+
 def test_logarithms_to_base_2_are_told_by_where_they_rest():
     noise = 0.03 * np.random.default_rng(0).normal(size=200)
     v, away = dg.variant("ns"), np.maximum(np.linspace(-0.4, 0.9, 200), 0.0)

@@ -61,6 +61,12 @@ def test_each_failure_is_warned_of_once_with_evidence_and_remedy(variant):
         == "dead"
     )
     assert "g_loss is at -ln 1e-7: saturated by clipping" in stuck.warnings[-1].evidence
+    clipped = dg.Monitor(variant=variant)  # its running mean is still far from where the loss stands
+    assert fed(clipped, np.where(n < 1000, 1.3 + noise, 0.0), np.where(n < 1000, 0.7 + noise, 100.0)) == [
+        "player-won"
+    ]
+    assert "d_loss 0, g_loss 100:" in clipped.warnings[0].evidence
+    assert "g_loss is at PyTorch's BCELoss" in clipped.warnings[0].evidence
     nan = dg.Monitor(variant=variant)
     assert fed(nan, np.where(n == 700, math.nan, 1.3 + noise), 0.7 + noise)[:1] == ["diverging"]
     assert nan.warnings[0].step == 700
@@ -285,7 +291,8 @@ def test_a_growing_file_is_followed_until_ctrl_c(cli, folder, monkeypatch):
     assert code == 130 and "can I stop? yes, or change it: the critic has won" in out
     assert "seen: at chance from 0, player won from 300" in out
     lines = err.splitlines()
-    assert lines[0].startswith("now step 0 to 299: at chance")
+    assert lines[0] == "note: no variant was named; by its range the loss is taken for ns: a guess"
+    assert lines[1].startswith("now step 0 to 299: at chance")
     assert "player won" in lines[-1] and "\x1b" not in err
 
 

@@ -277,3 +277,23 @@ def test_a_drift_that_bends_is_one_drift():
     d, g = (x + 0.02 * rng.normal(size=900) for x in (1.0 - level, 0.9 + level))
     found = dg.diagnose({"d_loss": d, "g_loss": g}, dg.variant("ns"))
     assert [r.kind.value for r in found.regimes] == ["settled", "drifting"]
+
+
+def test_what_moves_beside_the_losses_is_no_drift_of_theirs():
+    rng = np.random.default_rng(0)
+    d, g = 0.9 + 0.03 * rng.normal(size=600), 1.2 + 0.03 * rng.normal(size=600)
+    cycle = 1.2 * np.exp(-N / 200) + 0.01 * rng.normal(size=600)
+    assert kinds(d_loss=d, g_loss=g, cycle=cycle) == ["settled"]
+    drift = dg.diagnose({"d_loss": d, "g_loss": g + N / 600, "cycle": cycle}, dg.variant("ns")).regimes[-1]
+    assert drift.kind.value == "drifting" and "g_loss changes by +" in drift.evidence
+
+
+def test_a_checkpoint_is_from_before_the_first_of_the_failures():
+    d = np.where(N < 300, 1.386, 0.0) + np.abs(noise(size=0.01))
+    g = np.where(N < 300, 0.693, 6.0) + noise()
+    broken = N >= 550
+    d[broken], g[broken] = np.nan, np.nan
+    found = dg.diagnose({"step": N, "d_loss": d, "g_loss": g}, dg.variant("ns"))
+    assert [r.kind.value for r in found.regimes] == ["at-chance", "player-won", "diverging"]
+    said = can_stop(found.regimes)
+    assert said == "yes: it diverges since 549; use a checkpoint from before 300, where it began to fail"
