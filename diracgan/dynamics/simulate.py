@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 else:
     xr = module_on_use("xarray")
 
+_ATOL = 1e-12
+_OF_START = 1e-9  # of the start's distance from (0, x0): what an absolute tolerance is at most
+
 _Data = dict[str, np.ndarray]
 _Record = dict[str, Any]
 
@@ -51,7 +54,7 @@ def simulate(
     solver: str | None = None,
     backend: str = "diffrax",
     rtol: float = 1e-9,
-    atol: float = 1e-12,
+    atol: float | None = None,
     rate_d: float = 1.0,
     rate_g: float = 1.0,
     ema_tau: float | None = None,
@@ -78,7 +81,7 @@ def simulate(
         backend: ``"diffrax"`` or ``"scipy"``: whose default solver is taken when none is named; SciPy's is DOP853, and
             LSODA from a start that is stiff.
         rtol: relative tolerance (1e-9).
-        atol: absolute tolerance (1e-12).
+        atol: absolute tolerance; None for 1e-12, or 1e-9 of the start's distance from (0, x0) where that is less.
         rate_d: factor on the critic's velocity.
         rate_g: factor on the generator's velocity.
         ema_tau: time constant of a weight average, zbar' = (z - zbar)/tau.
@@ -146,7 +149,7 @@ def run(
     solver: str | None = None,
     backend: str = "diffrax",
     rtol: float = 1e-9,
-    atol: float = 1e-12,
+    atol: float | None = None,
     rate_d: float = 1.0,
     rate_g: float = 1.0,
     ema_tau: float | None = None,
@@ -177,7 +180,7 @@ def run(
             if integer("every", every, low=1) > 1:
                 raise InputError(f"every = {every} needs a rule; allowed without one: ts")
             tau = None if ema_tau is None else number("ema_tau", ema_tau, low=0, open_low=True)
-            span = _span(t1, ts, rtol, atol)
+            span = _span(t1, ts, rtol, _default_atol(start, datum) if atol is None else atol)
             check_rows(len(span.ts), len(datum) * (2 if tau is None else 4), "give fewer times ts")
             system = DiracSystem(*dirac.cast((variant, datum, rates, tau), jnp.float64))
             if noise is None:
@@ -207,6 +210,13 @@ def _span(t1: float | None, ts: ArrayLike | None, rtol: float, atol: float) -> T
         number("rtol", rtol, low=1e-14, high=1, open_high=True),
         number("atol", atol, low=0, open_low=True),
     )
+
+
+def _default_atol(start: Players, datum: np.ndarray) -> float:
+    """An absolute tolerance far below the start's distance from (0, x0), as far as floats beside the datum allow."""
+    size = max(float(np.max(np.abs(x))) for x in (start.phi, start.theta - datum))
+    finest = max(_OF_START * size, np.finfo(float).eps * float(np.max(np.abs(datum))))
+    return min(_ATOL, finest) if finest > 0 else _ATOL
 
 
 def _refuse_flow(t1: object, ts: object, ema_tau: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from selection import slow_but
 from stated import multipliers_of
 
 import diracgan as dg
@@ -250,3 +251,12 @@ def test_implicit_jumps_across_a_kink():
     assert np.sum(np.diff(np.sign(phi)) != 0) >= 2
     assert np.max(np.abs(np.diff(theta) - h * phi[1:])) < 1e-14
     assert np.max(np.abs(np.diff(phi) + h * (theta[1:] + 0.2 * (phi[1:] - np.sign(phi[1:]))))) < 1e-14
+
+
+@pytest.mark.parametrize("backend", slow_but(["scipy", "diffrax"], "scipy"))
+def test_a_tiny_start_turns_with_the_same_relative_error(backend):
+    for size in (1e-6, 1e-12):
+        run = dg.simulate(dg.variant("wgan-linear"), [size], [0.0], ts=[0.0, 5.0], backend=backend)
+        turned = np.array([run.phi[-1, 0], run.theta[-1, 0]]) / size
+        np.testing.assert_allclose(turned, [np.cos(5.0), np.sin(5.0)], rtol=1e-7)
+        assert run.attrs["atol"] == pytest.approx(1e-9 * size)
