@@ -308,7 +308,8 @@ def _beside(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -
 
     The shares make every surface function slid upon stand still: n_j . (here + sum_k share_k step_k) = 0. Across a
     surface on which the field vanishes, as sqrt|g| does, it does not change: there they are 1/2, and leave [0, 1] as
-    soon as a speed through the surface is seen, which no share could balance.
+    soon as a speed through the surface is seen, which no share could balance. Where nothing moves along it, nothing
+    comes to push: what speed is seen there is that of the root beside it.
     """
     here = velocity(system, y, regime.modes)
     across = jnp.where(regime.flips, -regime.modes, regime.modes)
@@ -319,9 +320,11 @@ def _beside(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -
     normals = normals / unit[:, None]
     matrix, pull = normals @ steps.T, -normals @ here
     largest = jnp.linalg.norm(normals, axis=1) * jnp.max(jnp.abs(here))
+    along = here - normals.T @ _solved(normals @ normals.T, normals @ here)
+    goes_on = jnp.max(jnp.abs(along)) > _SEEN * jnp.max(jnp.abs(here))
     stands = jnp.abs(jnp.diag(matrix)) <= 1e-9 * largest
     seen = _slid_upon(regime, regime.modes) * pull / jnp.where(largest > 0, _SEEN * largest, 1.0)
-    matrix, pull = matrix + jnp.diag(jnp.where(stands, 1.0, 0.0)), jnp.where(stands, 0.5 + 0.5 * seen, pull)
+    matrix, pull = matrix + jnp.diag(jnp.where(stands, 1.0, 0.0)), jnp.where(stands, jnp.where(goes_on, 0.5 + 0.5 * seen, 0.5), pull)
     return here, steps, _solved(matrix, pull), normals, unit
 
 

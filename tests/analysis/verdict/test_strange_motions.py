@@ -422,3 +422,20 @@ def test_two_cycles_of_a_flow_side_by_side_are_a_torus_with_both_frequencies():
     v = dg.verdict(TwoRayleigh(), [1.0, 0.3], [0.4, 1.5], edge=False)
     assert v.kind == "quasi-periodic" and v.numbers["dimension"] == 2.0
     assert v.numbers["frequencies"] == pytest.approx([frequency(1.0), frequency(2.0)], rel=1e-3)
+
+
+@pytest.mark.slow  # fast, what is named beside an error: test_judges.py
+def test_a_cycle_whose_neighbours_are_not_told_to_part_is_a_cycle():
+    lam, lr, b1, b2 = 0.1, 0.1, 0.9, 0.999
+    start = np.array([-0.07558313, -0.05372884, 0.09168384, 0.06517414])
+    v = dg.verdict(dg.variant("wgan-gp"), start[:2], start[2:], rule=dg.rule("adam", lr=lr))
+    assert v.kind == "limit-cycle"
+    z, m, s, largest = start.copy(), np.zeros(4), np.zeros(4), 0.0
+    for k in range(1, 100_001):  # by hand: it comes to the diagonal, which keeps drawing it
+        r = np.hypot(z[0], z[1])
+        g = np.concatenate([z[2:] + 2 * lam * (r - 1) * z[:2] / r, -z[:2]])
+        m, s = b1 * m + (1 - b1) * g, b2 * s + (1 - b2) * g * g
+        z = z - lr * (m / (1 - b1**k)) / (np.sqrt(s / (1 - b2**k)) + 1e-8)
+        largest = max(largest, r) if k > 95_000 else 0.0
+    assert abs(z[0] - z[1]) < 1e-3 * largest
+    assert v.numbers["radius_phi"] == pytest.approx(largest, rel=1e-3)

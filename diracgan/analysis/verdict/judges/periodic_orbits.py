@@ -57,7 +57,7 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
         return torus
     if not drawn and (orbit is None or not (orbit.attracts_all or orbit.repels)):
         return None
-    if not (case.looks and windows.on_a_curve(case.motion.advance(stretch.end, 0.0, 1.0, 1).zs)):
+    if not _is_on_a_curve(case):
         return None
     never_repeats = orbit is None or (orbit.method is Method.LYAPUNOV and not orbit.repels)
     if never_repeats and (several := attractors.circles_in_turn(case, numbers)):
@@ -69,8 +69,21 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
         if orbit.repels:
             return separates(case, orbit, numbers)
     case.note("six windows at growing times show the same orbit, with differences that have no trend")
-    text = f"ends on a limit cycle: largest |phi| = {met[0]:.6g}, |theta - x0| = {met[1]:.6g}"
-    return Answer(Kind.LIMIT_CYCLE, numbers, text + (f", period {period:.6g}" if period is not None else ""))
+    return _on_cycle(numbers, period)
+
+
+def _on_cycle(numbers: dict[str, Any], period: float | None) -> Answer:
+    """A cycle of steps, of which its extents and perhaps its period are known."""
+    phi, theta = numbers["radius_phi"], numbers["radius_theta"]
+    text = f"ends on a limit cycle: largest |phi| = {phi:.6g}, |theta - x0| = {theta:.6g}"
+    if period is None:
+        return Answer(Kind.LIMIT_CYCLE, numbers, text)
+    return Answer(Kind.LIMIT_CYCLE, numbers | {"period": float(period)}, f"{text}, period {period:.6g}")
+
+
+def _is_on_a_curve(case: Case) -> bool:
+    """Whether what comes after the last window lies on a closed curve."""
+    return windows.on_a_curve(case.motion.advance(case.looks[-1].stretch.end, 0.0, 1.0, 1).zs)
 
 
 def _keeps(case: Case, orbit: Orbit | None) -> bool:
@@ -172,6 +185,10 @@ def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:
         return answer
     exponent = float(np.log(np.abs(orbit.multipliers[0])) / orbit.period)
     longer = attractors.largest_exponent(case) if orbit.method is Method.LYAPUNOV else None
+    if longer is not None and not (longer.fades or longer.positive) and _is_on_a_curve(case):
+        off = f"{longer.value:.2g} +- {longer.error:.1g}"
+        case.note(f"over a longer run its largest Lyapunov exponent is {off}, which is not told from 0")
+        return _on_cycle(numbers, orbit.period)
     if longer is not None and (longer.fades or not longer.positive):
         part = "part ever more slowly" if longer.fades else "do not part as far as a long run tells"
         falls = ", and falls as the run goes on" if longer.fades else ""
