@@ -323,8 +323,10 @@ def _beside(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -
     along = here - normals.T @ _solved(normals @ normals.T, normals @ here)
     goes_on = jnp.max(jnp.abs(along)) > _SEEN * jnp.max(jnp.abs(here))
     stands = jnp.abs(jnp.diag(matrix)) <= 1e-9 * largest
-    seen = _slid_upon(regime, regime.modes) * pull / jnp.where(largest > 0, _SEEN * largest, 1.0)
-    matrix, pull = matrix + jnp.diag(jnp.where(stands, 1.0, 0.0)), jnp.where(stands, jnp.where(goes_on, 0.5 + 0.5 * seen, 0.5), pull)
+    seen = jnp.where(
+        goes_on, _slid_upon(regime, regime.modes) * pull / (_SEEN * jnp.where(goes_on, largest, 1.0)), 0.0
+    )
+    matrix, pull = matrix + jnp.diag(jnp.where(stands, 1.0, 0.0)), jnp.where(stands, 0.5 + 0.5 * seen, pull)
     return here, steps, _solved(matrix, pull), normals, unit
 
 
