@@ -7,6 +7,7 @@ import textwrap
 import threading
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from selection import slow_but
@@ -31,6 +32,24 @@ def test_rk4_is_classical_runge_kutta(name, dim):
     e = ensemble(dg.variant(name), phi, theta, t1=0.5, dt=0.01)
     assert e.attrs["fused"] == "yes"
     assert_equal(joined(e), rk4(dg.variant(name), phi, theta, 0.01, 50))
+
+
+class Arctangents(dg.Variant):
+    """Losses of bounded logits."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean((jnp.arctan(real) - 1) ** 2) + jnp.mean(jnp.arctan(fake) ** 2)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean((jnp.arctan(fake) - 1) ** 2)
+
+
+def test_arctangents_are_right_in_vectors_of_any_length(through_xla):
+    """jaxlib 0.10 and 0.11 get them wrong in 512 bits, where XLA optimises: with ``XLA_FLAGS=``, as in .ci/full."""
+    phi, theta = (2 * z for z in starts(64, 1))
+    e = ensemble(Arctangents(), phi, theta, t1=0.2, dt=0.01)
+    assert e.attrs["engine"] == "XLA"
+    assert_equal(joined(e), rk4(Arctangents(), phi, theta, 0.01, 20))
 
 
 @pytest.mark.slow  # fast, of a few rules: test_every_rule_in_compiled_c
