@@ -4,13 +4,15 @@
 
 Any card that JAX sees, one of them, all in one run of under four minutes: what would begin later is left out
 and said. Says which card, versions and precision; errors are against float64 on the processor, for both sides of a
-ratio. Sections that fail say why, and the others go on. The limit is ``limit.cu``, by hand, started in the same way.
+ratio. A peer that is missing or fails, and a section that fails, cost their own lines alone, which say why. The limit
+is ``limit.cu``, by hand, started in the same way.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import importlib.util
 import json
 import sys
@@ -27,6 +29,8 @@ import numpy as np
 
 import diracgan as dg
 from diracgan.ensemble import cuda_backend, foreign_call
+from diracgan.ensemble.blocks import cores
+from diracgan.errors import one_line
 
 
 def neighbour(name: str) -> Any:
@@ -53,43 +57,65 @@ class Sizes(NamedTuple):
     few: int = 2**16
     checked: int = 512
     spectra: int = 10**6
-    points: int = 10**5
+    points: int = 10**6
     training: int = 200
 
 
 @dataclasses.dataclass
 class Line:
-    """One measurement: a rate against another one, with errors where there are any."""
+    """One measurement: a rate against another one, with errors where there are any; or why there is none."""
 
     what: str
-    rate: float
-    unit: str
+    rate: float = float("nan")
+    unit: str = ""
     against: str = ""
     other: float = float("nan")
     aim: float | None = None
     error: float = float("nan")
     others_error: float = float("nan")
+    why: str = ""
 
     @property
     def ratio(self) -> float:
         return self.rate / self.other
 
     def __str__(self) -> str:
+        if not np.isfinite(self.rate):
+            return f"{self.what:<34} not measured: {self.why}"
         against = f"{self.ratio:8.3g} of {self.against} ({self.other:.2e})" if self.against else ""
+        against = f"no ratio to {self.against}: {self.why}" if self.why else against
         aim = "" if self.aim is None else f", aim {self.aim:g}"
         errors = [f"{x:.1e}" for x in (self.error, self.others_error) if np.isfinite(x)]
         said = f", errors {' and '.join(errors)}" if errors else ""
         return f"{self.what:<34} {self.rate:9.3g} {self.unit:<10} {against}{aim}{said}"
 
 
-def best(job: Callable[[], Any], repeats: int = 3) -> float:
-    """The least time of a few, after one to compile; JAX's answers are waited for."""
-    times = []
+def best(job: Callable[[], Any], repeats: int = 3) -> tuple[float, Any]:
+    """The least time of a few, after one to compile, and the last answer; JAX's answers are waited for."""
+    times, answer = [], None
     for _ in range(repeats + 1):
         began = time.perf_counter()
-        jax.block_until_ready(job())
+        answer = jax.block_until_ready(job())
         times.append(time.perf_counter() - began)
-    return min(times[1:])
+    return min(times[1:]), answer
+
+
+def beside(line: Line, rival: Callable[[], tuple[float, float]]) -> Line:
+    """The line with a rival's rate and error; where it is missing or fails, our own rate stands and says why."""
+    try:
+        other, error = rival()
+    except Exception as why:  # not installed, out of memory, another version: our figure stands without it
+        return dataclasses.replace(line, why=one_line(why))
+    return dataclasses.replace(line, other=other, others_error=error)
+
+
+def each(parts: dict[str, Callable[[], Iterator[Line]]]) -> Iterator[Line]:
+    """The lines of all parts; one that fails says why in a line of its own."""
+    for name, part in parts.items():
+        try:
+            yield from part()
+        except Exception as why:  # the others go on
+            yield Line(name, why=one_line(why))
 
 
 def limit(dtype: str, adaptive: bool) -> Callable[[Any, Any, int, float], list[Any]]:
@@ -133,8 +159,12 @@ def fixed(sizes: Sizes) -> Iterator[Line]:
     """RK4, dt = 0.01: the kernel, and the whole call with NumPy's arrays."""
     phi, theta = peers.starts(sizes.many, 2)
     truth = exact(NS, phi[: sizes.checked], theta[: sizes.checked], 10.0)
-    for dtype in ("float32", "float64"):
-        yield from _fixed(dtype, phi, theta, truth, sizes)
+    return each(
+        {
+            f"RK4 {dtype}": functools.partial(_fixed, dtype, phi, theta, truth, sizes)
+            for dtype in ("float32", "float64")
+        }
+    )
 
 
 def _fixed(dtype: str, phi: np.ndarray, theta: np.ndarray, truth: np.ndarray, sizes: Sizes) -> Iterator[Line]:
@@ -142,27 +172,29 @@ def _fixed(dtype: str, phi: np.ndarray, theta: np.ndarray, truth: np.ndarray, si
     how = dict(dt=h, dtype=dtype)
     checked = dg.ensemble(NS, *(z[: sizes.checked] for z in there), t1=10.0, **how, **ON_DEVICE)
     error = distance(peers.ends(checked), truth)
-    ours = work / best(lambda: dg.ensemble(NS, *there, t1=sizes.steps * h, **how, **ON_DEVICE).phi.data)
-    name = f"RK4 {dtype}, {checked.attrs['engine']}"
-    by_hand = limit(dtype, adaptive=False)
-    try:
-        off = distance(np.stack(by_hand(*(z[: sizes.checked] for z in there), 1000, h)).T, truth)
-        most = work / best(lambda: by_hand(*there, sizes.steps, h))
-        yield Line(name, ours, "steps/s", "the limit", most, 0.95, error, off)
-    except Exception as why:  # the extra `cuda` is missing, for one
-        yield Line(f"{name} (no limit: {type(why).__name__})", ours, "steps/s", error=error)
-    peer = peers.diffrax_flow(NS, dtype, 10.0, h)
-    slow = sizes.few * 1000 / best(lambda: peer(phi[: sizes.few], theta[: sizes.few]), 1)
-    off = distance(peer(phi[: sizes.checked], theta[: sizes.checked]), truth)
-    yield Line(name, ours, "steps/s", "diffrax", slow, 25, error, off)
-    whole = work / best(lambda: dg.ensemble(NS, phi, theta, t1=sizes.steps * h, **how).phi.data)
+    ours = work / best(lambda: dg.ensemble(NS, *there, t1=sizes.steps * h, **how, **ON_DEVICE).phi.data)[0]
+    mine = Line(f"RK4 {dtype}, {made_by(checked)}", ours, "steps/s", error=error)
+
+    def by_hand() -> tuple[float, float]:
+        run = limit(dtype, adaptive=False)
+        off = distance(np.stack(run(*(z[: sizes.checked] for z in there), 1000, h)).T, truth)
+        return work / best(lambda: run(*there, sizes.steps, h))[0], off
+
+    def by_diffrax() -> tuple[float, float]:
+        peer = peers.diffrax_flow(NS, dtype, 10.0, h)
+        took, found = best(lambda: peer(phi[: sizes.few], theta[: sizes.few]), 1)
+        return sizes.few * 1000 / took, distance(found[: sizes.checked], truth)
+
+    yield beside(dataclasses.replace(mine, against="the limit", aim=0.95), by_hand)
+    yield beside(dataclasses.replace(mine, against="diffrax", aim=25), by_diffrax)
+    whole = work / best(lambda: dg.ensemble(NS, phi, theta, t1=sizes.steps * h, **how).phi.data)[0]
     yield Line("the same from and to NumPy", whole, "steps/s", "that on the card", ours)
 
 
 def call(sizes: Sizes) -> Iterator[Line]:
     """What a call costs besides its steps."""
     there = on_card("float64", *peers.starts(sizes.many, 2))
-    took = best(lambda: dg.ensemble(NS, *there, t1=0.01, dt=0.01, **ON_DEVICE).phi.data)
+    took, _ = best(lambda: dg.ensemble(NS, *there, t1=0.01, dt=0.01, **ON_DEVICE).phi.data)
     yield Line("one step of all, on the card", 1 / took, "calls/s", "20 ms", 50.0, 1)
 
 
@@ -173,17 +205,17 @@ def adaptive(sizes: Sizes) -> Iterator[Line]:
     there, how = on_card("float64", phi[: sizes.runs], theta[: sizes.runs]), dict(t1=40.0, adaptive=True)
     made = dg.ensemble(NS, *there, **how, **ON_DEVICE)
     error = distance(peers.ends(made, sizes.checked), truth)
-    ours = sizes.runs / best(lambda: dg.ensemble(NS, *there, **how, **ON_DEVICE).phi.data)
-    name = f"adaptive float64, {made.attrs['engine']}"
-    try:
-        by_hand = limit("float64", adaptive=True)
-        off = distance(np.stack(by_hand(*(z[: sizes.checked] for z in there), 100_000, 40.0)).T, truth)
-        most = sizes.runs / best(lambda: by_hand(*there, 100_000, 40.0))
-        yield Line(name, ours, "runs/s", "the limit", most, 0.5, error, off)
-    except Exception as why:
-        yield Line(f"{name} (no limit: {type(why).__name__})", ours, "runs/s", error=error)
-    yield _against_diffrax(NS, name, ours, error, truth, sizes, 100)
-    whole = sizes.many / best(lambda: dg.ensemble(NS, phi, theta, **how).phi.data, 2)
+    ours = sizes.runs / best(lambda: dg.ensemble(NS, *there, **how, **ON_DEVICE).phi.data)[0]
+    mine = Line(f"adaptive float64, {made_by(made)}", ours, "runs/s", error=error)
+
+    def by_hand() -> tuple[float, float]:
+        run = limit("float64", adaptive=True)
+        off = distance(np.stack(run(*(z[: sizes.checked] for z in there), 100_000, 40.0)).T, truth)
+        return sizes.runs / best(lambda: run(*there, 100_000, 40.0))[0], off
+
+    yield beside(dataclasses.replace(mine, against="the limit", aim=0.5), by_hand)
+    yield _against_diffrax(NS, mine, truth, sizes, 100)
+    whole = sizes.many / best(lambda: dg.ensemble(NS, phi, theta, **how).phi.data, 2)[0]
     yield Line("the same from and to NumPy", whole, "runs/s", "2e7", 2e7, 1)
 
 
@@ -192,68 +224,99 @@ def smooth(sizes: Sizes) -> Iterator[Line]:
     names = ("saturating", "wgan-gp", "gan-qp", "lsgan", "rpgan", "ragan", "wgan-linear", "wgan-div")
     phi, theta = peers.starts(sizes.few, 2)
     there = on_card("float64", phi, theta)
-    for name in (n for n in names if n in dg.variants()):
+
+    def one(name: str) -> Iterator[Line]:
         variant = dg.variant(name)
         truth = exact(variant, phi[: sizes.checked], theta[: sizes.checked], 40.0)
-        made = dg.ensemble(variant, *there, t1=40.0, adaptive=True, **ON_DEVICE)
-        took = best(lambda v=variant: dg.ensemble(v, *there, t1=40.0, adaptive=True, **ON_DEVICE).phi.data)
+        took, made = best(lambda: dg.ensemble(variant, *there, t1=40.0, adaptive=True, **ON_DEVICE))
         error = distance(peers.ends(made, sizes.checked), truth)
-        yield _against_diffrax(variant, f"adaptive {name}", sizes.few / took, error, truth, sizes, 25)
+        mine = Line(f"adaptive {name}, {made_by(made)}", sizes.few / took, "runs/s", error=error)
+        yield _against_diffrax(variant, mine, truth, sizes, 25)
+
+    return each({f"adaptive {n}": functools.partial(one, n) for n in names if n in dg.variants()})
 
 
-def _against_diffrax(
-    variant: Any, name: str, ours: float, error: float, truth: np.ndarray, sizes: Sizes, aim: float
-) -> Line:
+def _against_diffrax(variant: Any, mine: Line, truth: np.ndarray, sizes: Sizes, aim: float) -> Line:
     phi, theta = peers.starts(sizes.few, 2)
-    peer = peers.diffrax_flow(variant, "float64", 40.0, None)
-    slow = sizes.few / best(lambda: peer(phi, theta), 1)
-    off = distance(peer(phi, theta)[: sizes.checked], truth)
-    return Line(name, ours, "runs/s", "diffrax", slow, aim, error, off)
+
+    def rival() -> tuple[float, float]:
+        peer = peers.diffrax_flow(variant, "float64", 40.0, None)
+        took, found = best(lambda: peer(phi, theta), 1)
+        return sizes.few / took, distance(found[: sizes.checked], truth)
+
+    return beside(dataclasses.replace(mine, against="diffrax", aim=aim), rival)
+
+
+def made_by(e: Any) -> str:
+    """The engine of an ensemble, and why it is no better one."""
+    why = e.attrs.get("fallback")
+    return e.attrs["engine"] + (f" ({why})" if why else "")
 
 
 def spectra(sizes: Sizes) -> Iterator[Line]:
     """Eigenvalues of a family, against copying as many bytes to the host."""
     family = dataclasses.replace(dg.variant("wgan-gp", c=0.0), lam=np.linspace(0.1, 3.0, sizes.spectra))
-    took = best(lambda: dg.spectra(family, sizes.spectra).eigenvalues)
+    took, _ = best(lambda: dg.spectra(family, sizes.spectra).eigenvalues)
     answer = jnp.zeros((sizes.spectra, 8), jnp.float32)
-    copied = best(lambda: np.array(jnp.asarray(answer + 1)))
+    copied, _ = best(lambda: np.array(jnp.asarray(answer + 1)))
     yield Line("spectra", sizes.spectra / took, "a second", "copying them", sizes.spectra / copied)
 
 
 def sweep(sizes: Sizes) -> Iterator[Line]:
-    """Where runs go, over the start's plane, in d = 1."""
-    side = round(np.sqrt(sizes.points))
-    over = {name: np.linspace(0.1, 1.0, side) for name in ("phi0", "theta0")}
-    rates = []
-    for devices in (None, jax.local_devices(backend="cpu")[:1]):
-        with tempfile.TemporaryDirectory() as folder, jax.default_device(devices and devices[0]):
-            how = dict(dim=1, t1=40.0, progress=False, chunk=min(side**2, 50_000))
-            dg.sweep(NS, over, "limit", out=Path(folder) / "first.zarr", **how)
-            began = time.perf_counter()
-            dg.sweep(NS, over, "limit", out=Path(folder) / "again.zarr", **how)
-            rates.append(side**2 / (time.perf_counter() - began))
-    yield Line("sweep of limit", rates[0], "points/s", "the processor", rates[1], 20)
+    """Where runs go, over the start's plane, in d = 1; the processor has a tenth of the points."""
+    processor = jax.local_devices(backend="cpu")[0]
+
+    def rate(points: int, device: Any) -> float:
+        side, times = round(np.sqrt(points)), []
+        over = {name: np.linspace(0.1, 1.0, side) for name in ("phi0", "theta0")}
+        with jax.default_device(device):
+            for _ in range(2):  # the first one compiles
+                with tempfile.TemporaryDirectory() as folder:
+                    how = dict(dim=1, t1=40.0, progress=False, chunk=min(side**2, 250_000))
+                    began = time.perf_counter()
+                    dg.sweep(NS, over, "limit", out=Path(folder) / "limits.zarr", **how)
+                    times.append(time.perf_counter() - began)
+        return side**2 / times[1]
+
+    mine = Line("sweep of limit", rate(sizes.points, None), "points/s")
+    other = dict(against=f"{cores()} cores of the processor", aim=20 * 2 / cores())
+    yield beside(dataclasses.replace(mine, **other), lambda: (rate(sizes.points // 10, processor), np.nan))
 
 
 def training(sizes: Sizes) -> Iterator[Line]:
     """A step of each player, in the default precision and in exact one, against PyTorch eager."""
     steps = neighbour("training")
-    if steps.torch is None:
-        raise RuntimeError("PyTorch is missing (pip install torch)")
     with tempfile.TemporaryDirectory() as folder:
         cases = {
             "MLP step": ("ring8", steps.MLP, 256, 1e-3, sizes.training, 3.0),
             "DCGAN step": (steps.pictures(folder), steps.DCGAN, 128, 2e-4, max(2, sizes.training // 10), 1.0),
         }
-        for (name, case), precision in ((c, p) for c in cases.items() for p in (None, "highest")):
-            problem, networks, batch, lr, count, aim = case
-            steps.torch.backends.cuda.matmul.allow_tf32 = precision is None
-            steps.torch.backends.cudnn.allow_tf32 = precision is None
+
+        def one(name: str, precision: str | None) -> Iterator[Line]:
+            problem, networks, batch, lr, count, aim = cases[name]
             with jax.default_matmul_precision(precision or "default"):
                 ours, players, on = steps.trainer(problem, networks, batch, lr)
-                mine, theirs = steps.side_by_side([ours, steps.rival(players, on, batch, lr)], count, 3)
-            word = "exact" if precision else "default precision (TF32)"
-            yield Line(f"{name}, {word}", 1 / mine, "steps/s", "PyTorch eager", 1 / theirs, aim)
+                (alone,) = steps.side_by_side([ours], count, 1)
+                word = "exact" if precision else "default precision (TF32)"
+                mine = Line(f"{name}, {word}", 1 / alone, "steps/s", "PyTorch eager", aim=aim)
+                try:
+                    if steps.torch is None:
+                        raise RuntimeError("PyTorch is missing (pip install torch)")
+                    steps.torch.backends.cuda.matmul.allow_tf32 = precision is None
+                    steps.torch.backends.cudnn.allow_tf32 = precision is None
+                    both = [ours, steps.rival(players, on, batch, lr)]
+                    took, theirs = steps.side_by_side(both, count, 3)
+                    yield dataclasses.replace(mine, rate=1 / took, other=1 / theirs)
+                except Exception as why:  # our figure stands without it
+                    yield dataclasses.replace(mine, why=one_line(why))
+
+        yield from each(
+            {
+                f"{name}, {precision or 'default'}": functools.partial(one, name, precision)
+                for name in cases
+                for precision in (None, "highest")
+            }
+        )
 
 
 SECTIONS = {
@@ -266,9 +329,19 @@ SECTIONS = {
 
 def needed() -> str:
     """What is missing, in one line, or ""."""
-    cards = [d for d in jax.local_devices() if d.platform == "gpu"]
+    wanted = "nothing is measured; needs a card, its driver and pip install 'diracgan[cuda]'"
+    try:
+        cards = [d for d in jax.local_devices() if d.platform == "gpu"]
+    except RuntimeError as why:  # a platform that was asked for and cannot start
+        return f"no GPU that JAX sees ({one_line(why)}): {wanted}"
     if not cards:
-        return "no GPU that JAX sees: nothing is measured; needs a card, its driver and pip install 'diracgan[cuda]'"
+        return f"no GPU that JAX sees: {wanted}"
+    try:
+        jax.local_devices(backend="cpu")
+    except RuntimeError as why:
+        return (
+            f"no processor that JAX sees ({one_line(why)}): errors are against it; set JAX_PLATFORMS=cuda,cpu"
+        )
     return ""
 
 
@@ -306,7 +379,8 @@ def report(names: list[str], sizes: Sizes, seconds: float) -> list[Line]:
                     print(f"{name}: ends after {passed:.0f} s, with what it has")
                     break
         except Exception as why:  # one section's failure must not cost the others
-            print(f"{name}: {type(why).__name__}: {str(why).splitlines()[0] if str(why) else ''}", flush=True)
+            lines.append(Line(name, why=one_line(why)))
+            print(lines[-1], flush=True)
     return lines
 
 
@@ -322,7 +396,10 @@ def main() -> None:
     print(machine(), flush=True)
     lines = report(given.only.split(","), Sizes(), given.seconds)
     if given.json:
-        rows = [dataclasses.asdict(x) | {"ratio": x.ratio} for x in lines]
+        rows = [
+            {k: None if v != v else v for k, v in (dataclasses.asdict(x) | {"ratio": x.ratio}).items()}
+            for x in lines
+        ]
         given.json.write_text(json.dumps({"machine": machine(), "lines": rows}, indent=1))
 
 

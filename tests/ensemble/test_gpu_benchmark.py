@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,17 +56,43 @@ def test_a_section_that_fails_and_one_that_is_late_cost_no_other(gpu, monkeypatc
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(gpu, "SECTIONS", {"fails": fails, "one": lambda sizes: [gpu.Line("a", 1.0, "b")]})
-    assert len(gpu.report(["fails", "one"], gpu.Sizes(), math.inf)) == 1
+    assert [x.what for x in gpu.report(["fails", "one"], gpu.Sizes(), math.inf)] == ["fails", "a"]
     assert gpu.report(["one"], gpu.Sizes(), -1.0) == []
     said = capsys.readouterr().out
-    assert "fails: RuntimeError: out of memory" in said
+    assert re.search("fails +not measured: RuntimeError: out of memory", said)
     assert "one: left out" in said
+
+
+def test_a_peer_or_a_part_that_fails_costs_its_own_line_alone(gpu):
+    def missing():
+        raise ModuleNotFoundError("No module named 'diffrax'")
+
+    def part(count):
+        yield gpu.Line("before", 1.0)
+        if count > 1:
+            raise MemoryError
+        yield gpu.Line("after", 1.0)
+
+    line = gpu.beside(gpu.Line("ours", 2.0, "steps/s", "diffrax", error=1e-6), missing)
+    assert line.rate == 2.0
+    assert "no ratio to diffrax: ModuleNotFoundError: No module named 'diffrax'" in str(line)
+    assert gpu.beside(line, lambda: (0.5, 1e-5)).ratio == 4.0
+    lines = list(gpu.each({"large": lambda: part(2), "small": lambda: part(1)}))
+    assert [x.what for x in lines] == ["before", "large", "before", "after"]
+    assert "not measured: MemoryError" in str(lines[1])
 
 
 @pytest.mark.slow  # an interpreter of its own; the reason: test_cuda_backend.py
 def test_without_a_card_it_ends_with_one_line():
     if any(d.platform == "gpu" for d in jax.local_devices()):
         pytest.skip("there is a GPU")
-    made = subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, text=True, check=True)
-    assert made.stdout.count("\n") == 1
-    assert made.stdout.startswith("no GPU that JAX sees")
+    for platforms in ("", "cuda"):  # what JAX finds, and a platform that cannot start here
+        made = subprocess.run(
+            [sys.executable, str(SCRIPT)],
+            env=os.environ | {"JAX_PLATFORMS": platforms},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert made.stdout.count("\n") == 1
+        assert made.stdout.startswith("no GPU that JAX sees")
