@@ -369,7 +369,7 @@ def adaptive_steps(
         *_stages(velocity, n, side),
         *(line for u in each for line in _error(n, u)),
         *look,
-        *(line for u in each for line in _accept(n, u, watched, control)),
+        *(line for u in each for line in _accept(n, u, control)),
         "}",
         *(
             f"store({_at('result', k, u)}, {name}_{u});"
@@ -434,7 +434,7 @@ def _error(n: int, u: int) -> list[str]:
     ]
 
 
-def _accept(n: int, u: int, watched: list[str], control: Control) -> list[str]:
+def _accept(n: int, u: int, control: Control) -> list[str]:
     """The step is taken where its error allows it, and the next one's size follows."""
     last = len(tableau()[0])
     factor = (
@@ -442,7 +442,6 @@ def _accept(n: int, u: int, watched: list[str], control: Control) -> list[str]:
         f"splat({literal(control.shrink)})), splat({literal(control.grow)}))"
     )
     return [
-        *(f"a{k}_{u} = choose(fine_{u}, now_a{k}_{u}, a{k}_{u});" for k in range(len(watched))),
         *(f"y{c}_{u} = choose(fine_{u}, w{last}_{c}_{u}, y{c}_{u});" for c in range(n)),
         *(f"k0_{c}_{u} = choose(fine_{u}, k{last}_{c}_{u}, k0_{c}_{u});" for c in range(n)),
         f"const V factor_{u} = {factor};",
@@ -456,14 +455,16 @@ def _accept(n: int, u: int, watched: list[str], control: Control) -> list[str]:
 
 
 def _look(looks: Looks | None, first: int, n: int, dtype: np.dtype, side: int) -> tuple[list[str], list[str]]:
-    """The accumulators along the cubic between a step's ends; and what is read and computed once."""
+    """The accumulators along the cubic between the ends of a step that is taken; and what is read and computed once."""
     if looks is None:
         return [], []
     kept, last, each = looks.accumulators, len(tableau()[0]), range(side)
     varies = [False] * looks.numbers + [True] * (kept + 2 * n + 2)
     text = Text(looks.program, varies, varies, dtype, side, ("z", "m"))
     before = [f"const T z{j} = *(const T *)leaf{first + j};" for j in range(looks.numbers)]
-    lines = [f"V now_a{k}_{u} = a{k}_{u};" for k in range(kept) for u in each]
+    # a step that no lane takes is not looked at: a thread of a GPU, a lane itself, then needs no second set of `a`
+    lines = [f"if (any_lane({' | '.join(f'fine_{u}' for u in each)})) {{"]
+    lines += [f"V now_a{k}_{u} = a{k}_{u};" for k in range(kept) for u in each]
     lines += [f"V old{c}_{u} = y{c}_{u};" for c in range(n) for u in each]
     lines += [
         f"for (int q = 1; q <= {looks.times}; q++) {{",
@@ -483,4 +484,5 @@ def _look(looks: Looks | None, first: int, n: int, dtype: np.dtype, side: int) -
     for u in each:
         lines += [f"now_a{k}_{u} = {text.lane(out, u)};" for k, out in enumerate(looks.program.outputs)]
         lines += [f"old{c}_{u} = z{looks.numbers + kept + n + c}_{u};" for c in range(n)]
-    return [*lines, "}"], [*before, *text.before]
+    taken = [f"a{k}_{u} = choose(fine_{u}, now_a{k}_{u}, a{k}_{u});" for k in range(kept) for u in each]
+    return [*lines, "}", *taken, "}"], [*before, *text.before]

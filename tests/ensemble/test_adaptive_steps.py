@@ -17,8 +17,7 @@ from .conftest import joined, starts
 @pytest.fixture(params=["XLA", "compiled C"], autouse=True)
 def engine(request, monkeypatch):
     """Every truth of this file holds whichever runs it."""
-    if request.param == "compiled C":
-        request.getfixturevalue("c_compiler")
+    request.getfixturevalue("c_compiler" if request.param == "compiled C" else "through_xla")
     monkeypatch.setattr(compiled_adaptive, "WORTH", 0 if request.param == "compiled C" else np.inf)
     return request.param
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -75,6 +77,16 @@ def test_nothing_is_moved_to_the_host(monkeypatch):
     for given, mine in ((given_phi, phi), (given_theta, theta)):
         assert given.unsafe_buffer_pointer() == mine.unsafe_buffer_pointer()
     assert all(e[name].data is x for name, x in found.items())
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_the_order_of_step_sizes_is_that_of_whole_numbers_without_sign(kind):
+    """XLA sorts pairs by digits on a GPU where these lead them, and by comparisons where floats do."""
+    with jax.enable_x64(True):
+        sizes = jnp.asarray([np.inf, 0.5, 1e-30, 0.0, 3.0, 0.25, np.inf, 1e-3], kind)
+        assert np.asarray(on_device._by_size(sizes)).tolist() == np.argsort(sizes, stable=True).tolist()
+        text = jax.jit(on_device._by_size).lower(sizes).as_text()
+    assert re.search(r"compare\s+LT, %\w+, %\w+,\s+UNSIGNED : \(tensor<ui32>, tensor<ui32>\)", text)
 
 
 def test_single_precision_stays_single(c_compiler):
