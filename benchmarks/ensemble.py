@@ -1,11 +1,12 @@
 """Ensembles against what the machine can do at most and against the usual tools: one table of ratios with errors.
 
-    python benchmarks/ensemble.py [--quick] [--limit PATH.c] [--march MACHINE] [--only rk4,adaptive,...] [--json FILE]
+    python benchmarks/ensemble.py [--quick] [--limit PATH.c ...] [--march MACHINE] [--only rk4,...] [--json FILE]
 
 Every pair is measured in turn, several times, and the best time of each counts. Nothing else should run meanwhile, but
-for the section ``kernels``: processor time of one thread each, and the median of ratios. ``--limit`` names a C file
-with the functions of ``limit.c`` (the same names and arguments), ``--march`` the processor that both sides are compiled
-for (x86-64-v3: AVX2). A GPU is measured by ``gpu.py``.
+for what is measured by processor time: the sections ``kernels`` (of one thread each, the median of ratios), ``smooth``
+and half of ``spectra`` (of all threads). ``--limit`` names C files with the functions of ``limit.c`` (the same names
+and arguments), of which the fastest counts, ``--march`` the processor that both sides are compiled for (x86-64-v3:
+AVX2). A GPU is measured by ``gpu.py``.
 """
 
 from __future__ import annotations
@@ -93,39 +94,39 @@ def side_by_side(
 
 
 class Limit:
-    """The C limit, compiled here."""
+    """The C limits, compiled here."""
 
-    def __init__(self, source: Path) -> None:
-        self.library = None
+    def __init__(self, sources: list[Path]) -> None:
+        self.folder, self.libraries = tempfile.TemporaryDirectory(), []
         compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
-        if compiler is None or not source.exists():
-            print(
-                f"no C limit: {'no compiler' if compiler is None else f'{source} is not there'}",
-                file=sys.stderr,
-            )
-            return
-        self.folder = tempfile.TemporaryDirectory()
-        target = Path(self.folder.name) / "limit.so"
+        for source in sources:
+            if compiler is None or not source.exists():
+                why = "no compiler" if compiler is None else f"{source} is not there"
+            elif (found := self._compiled(compiler, source)) is not None:
+                self.libraries.append(found)
+                continue
+            else:
+                why = f"{compiler} does not take {source}"
+            print(f"no C limit: {why}", file=sys.stderr)
+
+    def _compiled(self, compiler: str, source: Path) -> ctypes.CDLL | None:
+        target = Path(self.folder.name) / f"limit{len(self.libraries)}.so"
         for extra in (PEEL, []):
             command = [compiler, *FLAGS, c_backend.MACHINE, *extra, str(source), "-o", str(target), "-lm"]
             if subprocess.run(command, capture_output=True, check=False).returncode == 0:
-                self.library = ctypes.CDLL(str(target))
-                return
-        print(f"no C limit: {compiler} does not take {source}", file=sys.stderr)
+                return ctypes.CDLL(str(target))
+        return None
 
-    def _function(self, name: str) -> Any:
-        try:
-            return getattr(self.library, name)
-        except AttributeError:
-            return None
+    def _functions(self, *names: str) -> list[Any]:
+        return [getattr(lib, n) for lib in self.libraries for n in names if hasattr(lib, n)]
 
     def rk4(
         self, dtype: str, phi: np.ndarray, theta: np.ndarray, steps: int, h: float
     ) -> list[Callable[[], np.ndarray]]:
-        """Jobs that return the final states (4, N), one for each width that the file has."""
+        """Jobs that return the final states (4, N), one for each width that a file has."""
         number = ctypes.c_float if dtype == "float32" else ctypes.c_double
         start = np.concatenate([phi.T, theta.T]).astype(dtype)
-        found = [self._function(f"rk4_{'f32' if dtype == 'float32' else 'f64'}_u{u}") for u in (1, 2, 4, 8)]
+        kind = "f32" if dtype == "float32" else "f64"
 
         def job(function: Any) -> Callable[[], np.ndarray]:
             def call() -> np.ndarray:
@@ -137,25 +138,26 @@ class Limit:
 
             return call
 
-        return [job(f) for f in found if f is not None]
+        return [job(f) for f in self._functions(*(f"rk4_{kind}_u{u}" for u in (1, 2, 4, 8)))]
 
     def train(
         self, dtype: str, phi: np.ndarray, theta: np.ndarray, steps: int, h: float, alternate: bool
-    ) -> Any:
+    ) -> list[Callable[[], np.ndarray]]:
+        """Jobs that return theta and phi at the end, (2, N), one for each file."""
         number = ctypes.c_float if dtype == "float32" else ctypes.c_double
-        function = self._function("train_f32" if dtype == "float32" else "train_f64")
-        if function is None:
-            return None
 
-        def call() -> np.ndarray:
-            y = np.stack([theta, phi]).astype(dtype)
-            rows = [ctypes.c_void_p(y[i].ctypes.data) for i in (0, 1)]
-            function(
-                *rows, ctypes.c_long(y.shape[1]), ctypes.c_long(steps), number(h), ctypes.c_int(alternate)
-            )
-            return y
+        def job(function: Any) -> Callable[[], np.ndarray]:
+            def call() -> np.ndarray:
+                y = np.stack([theta, phi]).astype(dtype)
+                rows = [ctypes.c_void_p(y[i].ctypes.data) for i in (0, 1)]
+                function(
+                    *rows, ctypes.c_long(y.shape[1]), ctypes.c_long(steps), number(h), ctypes.c_int(alternate)
+                )
+                return y
 
-        return call
+            return call
+
+        return [job(f) for f in self._functions("train_f32" if dtype == "float32" else "train_f64")]
 
 
 def starts(count: int, dim: int) -> np.ndarray:
@@ -245,8 +247,8 @@ def kernels(limit: Limit, quick: bool) -> Iterator[Row]:
     """The compiled loop of RK4 alone against the C limit, one thread each: processor time, the median of ratios."""
     count, steps = 8192, 200 if quick else 1000
     phi, theta = starts(count, 2)
-    threads = getattr(limit.library, "omp_set_num_threads", print)
-    threads(1)
+    for library in limit.libraries:
+        library.omp_set_num_threads(1)
     for dtype in ("float32", "float64"):
         kind = np.dtype(dtype)
         with jax.enable_x64(dtype == "float64"):
@@ -267,7 +269,8 @@ def kernels(limit: Limit, quick: bool) -> Iterator[Row]:
         mine, best = times[:, 0], times[:, 1:].min(axis=1)
         rate, ratio = count * steps / np.median(mine), float(np.median(best / mine))
         yield Row(f"rk4 {dtype}, {c_backend.MACHINE[7:]}, kernel", "C in registers", rate, rate / ratio, 0.85)
-    threads(os.cpu_count() or 1)
+    for library in limit.libraries:
+        library.omp_set_num_threads(os.cpu_count() or 1)
 
 
 def _of_processor(job: Callable[[], Any]) -> float:
@@ -325,12 +328,12 @@ def adaptive(limit: Limit, quick: bool) -> Iterator[Row]:
 
 
 def smooth(limit: Limit, quick: bool) -> Iterator[Row]:
-    """The same for every smooth variant against diffrax on a quarter of the runs: processor time, all threads."""
+    """The same for every smooth variant against diffrax on a part of the runs: processor time, all threads."""
     phi, theta = starts(32_768, 2)
     at = Players(jnp.asarray(phi[0]), jnp.asarray(theta[0]))
     for name in dg.variants():
         if not dirac.game(dg.variant(name), jnp.zeros(2)).surfaces(at).size:
-            yield _against_diffrax(name, phi, theta, 8192, time.process_time)
+            yield _against_diffrax(name, phi, theta, 1024 if quick else 8192, time.process_time)
 
 
 def _against_diffrax(
@@ -348,7 +351,7 @@ def _against_diffrax(
     def theirs() -> None:
         last["theirs"] = peer(phi[:few], theta[:few])
 
-    mine, other = side_by_side(ours, theirs, repeats=3 if clock is time.perf_counter else 1, clock=clock)
+    mine, other = side_by_side(ours, theirs, clock=clock)
     arrived = np.isfinite(last["theirs"]).all(axis=1)
     if not arrived.all():
         print(f"diffrax stands still at {np.sum(~arrived)} of {few} starts of {name}", file=sys.stderr)
@@ -368,10 +371,11 @@ def rules(limit: Limit, quick: bool) -> Iterator[Row]:
         def ours(dtype: str = dtype, rule: Any = rule, last: dict[str, Any] = last) -> None:
             last["ours"] = ensemble(NS, phi, theta, rule=rule, steps=steps, dtype=dtype)
 
-        job = limit.train(dtype, phi[:, 0], theta[:, 0], steps, 0.01, name == "alternating")
-        if job is None:
+        jobs = limit.train(dtype, phi[:, 0], theta[:, 0], steps, 0.01, name == "alternating")
+        if not jobs:
             continue
-        mine, theirs = side_by_side(ours, job)
+        mine, *each = side_by_side(ours, *jobs)
+        theirs, job = min(each), jobs[int(np.argmin(each))]
         truth = stepped(phi[:1000], theta[:1000], steps, 0.01, name == "alternating")
         off = distance(job()[::-1].T[:1000].astype(float), truth)
         error = distance(ends(last["ours"], 1000), truth)
@@ -404,15 +408,16 @@ def families(limit: Limit, quick: bool) -> Iterator[Row]:
             matrices = basis @ matrices @ basis.T
         answer = spectra(family, count, dim).eigenvalues
         # by themselves and often: milliseconds, which emptied caches or a short disturbance would decide
-        mine, copied = side_by_side(
-            lambda family=family, dim=dim: spectra(family, count, dim), answer.copy, repeats=40
-        )
+        both = (lambda family=family, dim=dim: spectra(family, count, dim)), answer.copy
+        mine, copied = side_by_side(*both, repeats=40)
+        used, of_copy = side_by_side(*both, repeats=40, clock=time.process_time)
         (theirs,) = side_by_side(lambda m=matrices: np.linalg.eigvals(m))
         root = np.sqrt(damping[:few, None] ** 2 / 4 - turn**2 + 0j)
         exact = damping[:few, None] / 2 + root * np.array([1, -1])
         error = np.abs(spectra(family, count, dim).eigenvalues[:few] - exact).max()
         name, kind = f"spectra, {name}, d = {dim}{', turned' if turned else ''}", dict(unit="spectra/s")
         yield Row(name, "copying the answer", count / mine, count / copied, 0.8, error, **kind)
+        yield Row(name, "the same in processor time", count / used, count / of_copy, 0.8, error, **kind)
         yield Row(name, "numpy.linalg.eigvals", count / mine, few / theirs, None, error, **kind)
 
 
@@ -445,7 +450,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--limit", type=Path, default=HERE / "limit.c", help="C source of the limit")
+    parser.add_argument(
+        "--limit", type=Path, nargs="+", default=[HERE / "limit.c"], help="C sources of the limit"
+    )
     parser.add_argument("--march", default="native", help="the processor that C is compiled for")
     parser.add_argument("--quick", action="store_true", help="fewer trajectories: about a minute")
     parser.add_argument("--only", default=",".join(SECTIONS), help=f"sections, among {', '.join(SECTIONS)}")

@@ -145,8 +145,9 @@ typedef int32_t W __attribute__((vector_size(4 * L)));
 #define SAME_TYPE __typeof__
 #define EVERY(b, count, side) for (long long b = 0; b < count; b += side * L)
 #define IS_FIRST 1
-F V splat(T x) { V r; for (int l = 0; l < L; l++) r[l] = x; return r; }
-F M mask(int b) { M r; for (int l = 0; l < L; l++) r[l] = b ? -1 : 0; return r; }
+/* an operation on vectors, of which compilers make one instruction: of a loop over lanes gcc makes one a lane */
+F V splat(T x) { return x - (V){0}; }
+F M mask(int b) { return (I)-(b != 0) - (M){0}; }
 F V choose(M m, V a, V b) { return (V)((m & (M)a) | (~m & (M)b)); }
 F M negated(M m) { return ~m; }
 F int any_lane(M m) { I r = 0; for (int l = 0; l < L; l++) r |= m[l]; return r != 0; }
@@ -159,9 +160,15 @@ F V smaller(V a, V b) { return choose((a < b) | (a != a), a, b); }
 F V size(V x) { return (V)((M)x & ~(M)splat(-(T)0)); }
 F V signum(V x) { return choose(x > 0, splat(1), choose(x < 0, splat(-1), x)); }
 F V root(V x) { V r; for (int l = 0; l < L; l++) r[l] = SQRT(x[l]); return r; }
-/* the bounds are numbers: NaN stays. Written lane by lane, gcc takes vectors apart for it: a third more operations */
+/* the bounds are numbers: NaN stays. Where one instruction does that, it is named: gcc makes two or three of a choice,
+   and takes vectors apart where it is written lane by lane */
+#ifdef __AVX__
+F V at_least(V x, V low) { V r; __asm__("vmax" SUFFIX " %1, %2, %0" : "=v"(r) : "v"(x), "v"(low)); return r; }
+F V at_most(V x, V high) { V r; __asm__("vmin" SUFFIX " %1, %2, %0" : "=v"(r) : "v"(x), "v"(high)); return r; }
+#else
 F V at_least(V x, V low) { return choose(x < low, low, x); }
 F V at_most(V x, V high) { return choose(x > high, high, x); }
+#endif
 F V within(V x, V low, V high) { return at_most(at_least(x, low), high); }
 static volatile T last = LAST, forty = 40;
 #define LIMITS const V LASTS = splat(last), FIRSTS = -LASTS, FORTY = splat(forty), MINUS = -FORTY;
@@ -209,6 +216,7 @@ def _head(dtype: np.dtype) -> str:
         "TYPE": "double" if double else "float",
         "INT": "int64_t" if double else "int32_t",
         "BYTES": str(vector_bytes(MACHINE)),
+        "SUFFIX": '"pd"' if double else '"ps"',
         "SQRT": "__builtin_sqrt" if double else "__builtin_sqrtf",
         "ROUND": "6755399441055744." if double else "12582912.f",
         "LN2_HIGH": "6.93147180369123816490e-01" if double else "0.69314718f",

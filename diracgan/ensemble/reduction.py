@@ -123,9 +123,10 @@ def _moved(
         after = moves.at_once([*leaves, *entries])
         for _ in range(_ITERATIONS):
             after = go([*leaves, *after])
-    shape = np.shape(entries[0])
-    rows = [np.broadcast_to(np.asarray(x, float), shape) for x in after[: moves.players]]
-    return np.vstack(rows).reshape(2, dim, -1).swapaxes(1, 2)
+    rows = np.empty((moves.players, *np.shape(entries[0])))
+    for k, x in enumerate(after[: moves.players]):
+        rows[k] = x
+    return rows.reshape(2, dim, -1).swapaxes(1, 2)
 
 
 def _in_place(system: EnsembleSystem, numbers: list[Any], x0: list[Any]) -> list[Any]:
