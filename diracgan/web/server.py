@@ -8,6 +8,7 @@ origin, and ``Referrer-Policy`` keeps it out of what they send on.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import secrets
 import sys
@@ -20,6 +21,7 @@ from ..errors import one_line
 HOST = "127.0.0.1"
 _LOAD_AFTER_S = 1.0  # a browser that comes at once is sent the page first
 MOST_BYTES = 1 << 20  # of one request: what the controls hold is a few thousand
+HEAD_S = 20.0  # within which a connection asks: who only holds it open takes a place from the page
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -148,6 +150,30 @@ def guarded(port: int, token: str, **about: Any) -> Guard:
     return Guard(Explorer(whole, base=f"/{token}"), port, token, **about)
 
 
+def prompt_protocol() -> type[asyncio.Protocol]:
+    """What uvicorn reads requests by, closing a connection that asks nothing whole for :data:`HEAD_S` or a little more.
+
+    Uvicorn itself waits for the end of a request's head for ever.
+    """
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol  # pyright: ignore[reportMissingImports]
+
+    base: Any = AutoHTTPProtocol  # declared as asyncio's, without what it keeps of a connection
+
+    class Prompt(base):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.loop.call_later(HEAD_S, self._look, None)
+
+        def _look(self, before: Any) -> None:
+            answered = self.cycle is None or self.cycle.response_complete
+            if answered and self.cycle is before:  # nothing has been asked since the last look
+                self.transport.close()
+            elif not self.transport.is_closing():
+                self.loop.call_later(HEAD_S, self._look, self.cycle if answered else self)
+
+    return Prompt
+
+
 def serve(port: int, browser: bool = True, host: str = HOST, public: str = "") -> None:
     """Serve the explorer until the process is told to stop.
 
@@ -178,6 +204,7 @@ def serve(port: int, browser: bool = True, host: str = HOST, public: str = "") -
         log_level="critical",  # it would print what is cancelled at the end with all its frames
         access_log=False,
         ws="none",
+        http=prompt_protocol(),
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)

@@ -17,7 +17,7 @@ import pytest
 
 from diracgan.cli import explore
 from diracgan.errors import InputError
-from diracgan.web import limits
+from diracgan.web import limits, server
 from diracgan.web.server import MOST_BYTES, Guard
 
 TOKEN = "t0ken-of-this-start"
@@ -210,6 +210,51 @@ def test_a_free_port_is_found_where_it_is_listened(folder):
     assert 0 < explore._free(0, "::1") < 65_536
     with pytest.raises(InputError, match="is not this machine's"):
         explore._free(0, "a" * 300)
+
+
+@contextlib.contextmanager
+def listening(app):
+    """A server in this process that reads requests as the explorer's does; its port."""
+    uvicorn = pytest.importorskip("uvicorn", reason="the extra explore is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as at:
+        made = uvicorn.Server(
+            uvicorn.Config(app, log_level="critical", ws="none", http=server.prompt_protocol())
+        )
+        thread = threading.Thread(target=made.run, args=([at],))
+        thread.start()
+        try:
+            yield at.getsockname()[1]
+        finally:
+            made.should_exit = True
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    "first", ["", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["at once", "after an answer"]
+)
+def test_a_head_that_never_ends_does_not_hold_its_connection(monkeypatch, first):
+    monkeypatch.setattr(server, "HEAD_S", 0.1)
+    with listening(page) as port, socket.create_connection(("127.0.0.1", port), timeout=60) as link:
+        link.sendall(f"{first}GET / HTTP/1.1\r\nHo".encode())
+        said = b""
+        while more := link.recv(4096):  # until it is closed
+            said += more
+    assert said.count(b"the page") == bool(first)
+
+
+def test_an_answer_that_takes_long_is_waited_for(monkeypatch):
+    monkeypatch.setattr(server, "HEAD_S", 0.05)
+
+    async def slow(scope, receive, send):
+        if scope["type"] == "http":
+            await asyncio.sleep(10 * server.HEAD_S)
+            await page(scope, receive, send)
+
+    with listening(slow) as port:
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        with contextlib.closing(link):
+            link.request("GET", "/")
+            assert link.getresponse().read() == b"the page"
 
 
 @pytest.mark.slow  # fast, without a server: test_strangers_are_refused
