@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.filippov import natural_velocity, surface_count, unlocated
+from ...dynamics.filippov import LARGEST, natural_velocity, surface_count, unlocated
 from ...dynamics.motion_result import MotionResult
 from ...dynamics.regimes import without_a_value
 from ...numerics.normal_form import lyapunov_coefficient
@@ -25,6 +25,11 @@ from .judging import in_order
 
 _log = logging.getLogger(__name__)
 
+_TOO_FAR = (
+    f"undecided: the start is farther than {LARGEST:g} from (0, x0): such distances have squares that leave the float "
+    "range"
+)
+
 
 def decide(case: Case) -> Answer:
     """Follow the case's motion until a judge knows it, or the budget is spent."""
@@ -40,10 +45,13 @@ def decide(case: Case) -> Answer:
     first = case.motion.change(flat)
     if not np.all(np.isfinite(first[: 2 * d])):
         return by(decide, Answer(Kind.UNDECIDED, {}, f"undecided: {without_a_value(case.system, flat)}"))
+    with np.errstate(over="ignore"):  # squares may leave the float range
+        case.r0 = float(np.linalg.norm(flat[: 2 * d] - case.origin))
+    if case.r0 > LARGEST:
+        return by(decide, Answer(Kind.UNDECIDED, {}, _TOO_FAR))
     if at_equilibrium.starts_at_rest(case, flat, first):
         return _told(case, at_equilibrium.judge, flat[: 2 * d])
-    case.r0 = float(np.linalg.norm(flat[: 2 * d] - case.origin))
-    with np.errstate(over="ignore"):  # its square may leave the float range
+    with np.errstate(over="ignore"):
         turn = _turn(case, float(np.linalg.norm(first[: 2 * d])))
     _weakly_nonlinear(case)
     answer = _follow(case, state, turn)

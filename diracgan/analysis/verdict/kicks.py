@@ -97,10 +97,12 @@ def kick(
 
 def kick_from(asked: LinearSettings, answer: Answer, budget: float) -> Kick | None:
     """:func:`kick` of arguments that have been checked; the start is their point, ``answer`` what is known of it."""
+    if answer.kind not in ATTRACTING:
+        return None
     start, d = np.concatenate(asked.point), len(asked.x0)
     centre = np.concatenate([np.zeros(d), asked.x0])
     size = float(np.linalg.norm(start - centre))
-    if size == 0 or answer.kind not in ATTRACTING:
+    if size == 0:
         return None
     reach = _REACH * max(size, 1.0)
     runs = Runs(asked.variant, asked.rule, asked.x0, T.edge_step, _STEPS, reach, asked.rates)

@@ -34,6 +34,8 @@ def scales(motion: DynamicalSystem, origin: np.ndarray) -> Scales:
     nearest = T.told_from_datum * float(np.max(np.abs(origin)))
     radii = T.decade ** np.arange(-T.decades, T.decades + 1)
     radii = radii[radii >= nearest]
+    if not len(radii):  # a datum so far away that none of them is told from it
+        return Scales(1.0, 1.0)
     ways = np.random.default_rng(5).normal(size=(T.ways_of_scales, len(origin)))
     bent = [_bent(motion, origin, way / np.linalg.norm(way), radii) for way in ways]
     found = np.concatenate(bent)

@@ -80,3 +80,20 @@ def test_a_slow_player_beside_a_fast_one_is_at_no_equilibrium():
 def test_a_point_is_told_from_0_beside_its_own_size():
     assert formatting.vector(np.array([2e-14, 1e-14])) == "(2e-14, 1e-14)"
     assert formatting.vector(np.array([2e-14, 1e-14]), 1.0) == "(0, 0)"
+
+
+@pytest.mark.parametrize("far", [{"x0": [1e300]}, {"phi0": [1e154]}, {"theta0": [-1e308]}], ids=str)
+@pytest.mark.parametrize("rule", [None, dg.rule("simultaneous")], ids=str)
+def test_of_a_start_whose_square_leaves_the_float_range_nothing_is_claimed(far, rule):
+    """The speeds of ns are below |z|: a start of 1e154 moves by itself in a unit of time, and does not diverge."""
+    found = dg.verdict(dg.variant("ns"), **{"phi0": [0.1], "theta0": [0.2], **far}, rule=rule)
+    assert found.kind == "undecided"
+    assert "squares that leave the float range" in found.text
+
+
+@pytest.mark.parametrize("far", [1e50, 1e120])
+def test_a_datum_beyond_all_scales_that_are_looked_at_keeps_its_verdict(far):
+    """phi' = x0 - theta, theta' = phi: a rotation of period 2 pi about (0, x0), from every distance."""
+    found = dg.verdict(dg.variant("wgan-linear"), phi0=[0.1], theta0=[0.2], x0=[far])
+    assert found.kind == "neutral-orbit"
+    assert found.numbers["period"] == pytest.approx(2 * np.pi)
