@@ -36,10 +36,13 @@ def path_of(name: str, path: object) -> str:
     if (
         isinstance(path, (str, os.PathLike))
         and isinstance(given := os.fspath(path), str)
+        and given  # pathlib would take it for the current folder
         and "\0" not in given
     ):
         return given
-    raise InputError(f"{name} = {shown(path)} is not a path; allowed: text without a NUL, or a pathlib.Path")
+    raise InputError(
+        f"{name} = {shown(path)} is not a path; allowed: text that is not empty and holds no NUL, or a pathlib.Path"
+    )
 
 
 def destination(
@@ -122,7 +125,7 @@ def folder(path: str | os.PathLike[str]) -> Path:
         >>> folder(".").is_dir()
         True
     """
-    given = os.fspath(path)
+    given = path_of("folder", path)
     target = Path(given).resolve()
     if not target.is_dir():
         if target.exists():

@@ -37,9 +37,10 @@ def command(
 
     if kind not in MAPS:
         raise unknown("kind of map", kind, MAPS)
+    over = grid.grids(game)
     made, rule = game.build()
     how = {"rule": rule, "out": data, **game.from_start(), **grid.arguments()}
-    found = make_room(lambda: MAPS[kind](made, grid.grids(), **how), overwrite)
+    found = make_room(lambda: MAPS[kind](made, over, **how), overwrite)
     return CommandResult(
         _record(kind, found), _said(kind, found, data), draw=lambda: gallery.map_page(made, found, rule)
     )

@@ -49,12 +49,16 @@ class VariantOptions:
         option("Any parameter of the variant, or penalty; repeatable.", metavar="NAME=VALUE", short="-p"),
     ] = None
 
+    def settings(self) -> dict[str, Any]:
+        """The parameters that options set, beside those in the variant's name."""
+        short = {k: x for k, x in given_in(self).items() if k not in ("variant", "name", "param")}
+        return merged(short, assignments(self.param, "-p"))
+
     def build(self) -> Variant:
         """Make the variant; InputError says what is wrong."""
         from ..variants import parse
 
-        short = {k: x for k, x in given_in(self).items() if k not in ("variant", "param")}
-        return parse(self.variant, merged(short, assignments(self.param, "-p")))
+        return parse(self.variant, self.settings())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,12 +81,7 @@ class AnyVariantOptions(VariantOptions):
             return None
         if self.variant is None and default is None:
             raise InputError(f"{flag(next(iter(given)))} belongs to a variant; add --variant NAME")
-        return dataclasses.replace(self, variant=self.variant or default).build()
-
-    def named(self) -> list[str]:
-        """The parameters that options set, beside those in the variant's name."""
-        short = [n for n in given_in(self) if n not in ("variant", "param")]
-        return [*short, *assignments(self.param, "-p")]
+        return dataclasses.replace(self, variant=default if self.variant is None else self.variant).build()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,6 +205,17 @@ class GameOptions:
         if rule is not None and (self.rates.rate_d, self.rates.rate_g) != (1.0, 1.0):
             raise InputError("--rate-d and --rate-g belong to the flow; with --rule use --lr-d and --lr-g")
         return made, rule
+
+    def settings(self) -> dict[str, Any]:
+        """Name -> value of everything that the words set: what no axis may set as well."""
+        from ..rules import RULES
+        from ..variants import VARIANTS
+
+        specs = (VARIANTS, self.variant.variant), (RULES, self.rule.rule)
+        named = [settings(known.parts(spec).settings, spec) for known, spec in specs if spec is not None]
+        rates = {n: x for n, x in self.rates.arguments().items() if x != 1.0}
+        groups = *named, self.variant.settings(), self.rule.settings(), self.start.given(), rates
+        return {n: x for group in groups for n, x in group.items()}
 
     def at_equilibrium(self) -> dict[str, Any]:
         """Dimension (1 unless asked for), datum and rates, for what does not depend on a start."""

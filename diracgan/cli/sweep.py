@@ -73,11 +73,14 @@ class GridOptions:
         None
     )
 
-    def grids(self) -> dict[str, Any]:
-        """Name -> values of every axis."""
+    def grids(self, game: GameOptions) -> dict[str, Any]:
+        """Name -> values of every axis; InputError where ``game`` sets one of them to a single value."""
         from ..sweeps.grids import grids
 
-        return grids([*(self.axes or []), *(self.over or [])])
+        found, fixed = grids([*(self.axes or []), *(self.over or [])]), game.settings()
+        for name in (n for n in found if n in fixed):
+            raise InputError(f"{name} is set twice, to {fixed[name]} and by an axis; allowed: once")
+        return found
 
     def arguments(self) -> dict[str, Any]:
         """How runs and work are done, by the library's names."""
@@ -147,7 +150,7 @@ def command(
 
     Example: diracgan sweep gamma=0:2:201 lr=log:1e-3:1:50 --variant ns --rule simultaneous --out chart.zarr
     """
-    over = grid.grids()
+    over = grid.grids(game)
     if not over:
         raise InputError("no axis; allowed: at least one, such as gamma=0:2:201")
     made, rule = game.build()

@@ -217,11 +217,12 @@ def _config(options: TrainingOptions, again: AgainOptions) -> RunConfig:
 
     if again.config is not None:
         return configs.read(again.config, trust=again.trust).with_training(**options.given())
-    chosen, name = configs.chosen_in(options.variant.variant or "ns"), options.rule.rule
+    spec, name = options.variant.variant, options.rule.rule
+    chosen = configs.chosen_in("ns" if spec is None else spec)
     return configs.configure(
         options.variant.build_any("ns") or parse("ns"),
-        options.problem or "ring8",
-        chosen=None if chosen is None else {*chosen, *options.variant.named()},
+        "ring8" if options.problem is None else options.problem,
+        chosen=None if chosen is None else {*chosen, *options.variant.settings()},
         rule_=options.rule.settings() | ({} if name is None else {"name": name}),
         networks=options.network.settings(),
         tricks=options.network.trick or (),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..monitoring.logs import Log
     from ..monitoring.regimes import LossRegime
 
+_LONGEST_PAUSE_S = 86_400.0  # a day: what sleeps longer is forgotten, and centuries no clock can hold
+
 
 def command(
     variant: AnyVariantOptions,
@@ -29,7 +31,7 @@ def command(
 
     Example: diracgan watch runs/ring --variant ns
     """
-    made, seconds = variant.build_any(), number("pause", pause, low=0.05)
+    made, seconds = variant.build_any(), number("pause", pause, low=0.05, high=_LONGEST_PAUSE_S)
 
     from ..monitoring.watching import follow, last_line
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, number, one_of, unknown
+from ..files import path_of
 from . import clocks
 from .clocks import FEWEST
 from .even_rows import evened
@@ -94,7 +95,7 @@ def table_of(source: Any) -> tuple[LogTable, list[str], str]:
     """
     given = "the series"
     if isinstance(source, (str, os.PathLike)):
-        given = repr(os.fspath(source))
+        given = repr(path_of("log", source))
         table = read_table(Path(source), given)
     elif isinstance(source, LogTable):
         table = source

@@ -164,7 +164,7 @@ def failing(words: Iterable[str]) -> tuple[str, ...]:
         >>> failing(["unstable", "limit-cycle"])
         ('unstable', 'limit-cycle')
     """
-    asked = tuple(w.strip() for w in words if w.strip())
+    asked = tuple(w.strip() for w in words)
     for word in asked:
         if word not in (*STATUSES, *KINDS, ERROR):
             raise unknown("status or verdict", word, (*STATUSES, *KINDS, ERROR))

@@ -214,6 +214,30 @@ def test_what_moves_refuses(cli, folder, files, command, words, says):
         (["eig", "-v", "ns", "--r1", "1", "--r1", "2"], ["--r1", "given 2 times", "once"]),
         (["plot", "-v", "ns", "--variant", "lsgan"], ["--variant", "given 2 times", "once"]),
         (["plot", "-v", "ns", "--out", "x" * 300 + ".png"], ["cannot be written"]),
+        # an empty word, as of a shell's variable that is not set, is not a word left out
+        (["train", "", "--steps", "1"], ["unknown problem ''", "ring8"]),
+        (["train", "dirac", "-v", "", "--steps", "1"], ["unknown variant ''", "wgan"]),
+        (["train", "dirac", "--steps", "1", "--out", ""], ["out = ''", "not empty"]),
+        (["train", "--resume", "--out", ""], ["''", "not empty"]),
+        (["figures", "--only", "ns", "--out", ""], ["''", "not empty"]),
+        (["diagnose", ""], ["log = ''", "not empty"]),
+        (["report", "ns", "--fail-on", ""], ["''", "unstable"]),
+        (["report", "ns", "--fail-on", "unstable,"], ["''", "unstable"]),
+        (["watch", "file.txt", "--pause", "1e300"], ["pause = 1e+300", "86400"]),
+        # an axis of a grid is a second value
+        (
+            ["sweep", "lr=1,2", "-v", "ns", "--rule", "rk2", "--lr", "3"],
+            ["lr is set twice", "to 3.0", "an axis"],
+        ),
+        (["sweep", "lr=1,2", "-v", "ns", "--rule", "rk2:lr=3"], ["lr is set twice", "to 3 ", "an axis"]),
+        (["sweep", "r1=1,2", "-v", "ns:r1=3"], ["r1 is set twice", "to 3 ", "an axis"]),
+        (["sweep", "r1=1,2", "-v", "ns", "-p", "r1=3"], ["r1 is set twice", "to 3 ", "an axis"]),
+        (["sweep", "rate_d=1,2", "-v", "ns", "--rate-d", "3"], ["rate_d is set twice", "an axis"]),
+        (["sweep", "dim=1,2", "-v", "ns", "--dim", "3"], ["dim is set twice", "an axis"]),
+        (
+            ["map", "basins", "phi0=0,1", "theta0=0,1", "-v", "ns", "--phi0", "1", "--theta0", "1"],
+            ["is set twice"],
+        ),
     ],
     ids=lambda x: " ".join(x)[:40],
 )
