@@ -91,6 +91,20 @@ class Thresholds:
     smaller: tuple[float, ...] = (1.0, 1e-2, 1e-4)  # shares of an amplitude at which the degree is looked at
     bent_by_logarithm: float = 0.3  # by which a logarithm may bend a fitted exponent
     whole_power: float = 0.1  # of a logarithm: a measured power nearer to 1 than this is 1
+    # of a motion enlarged again and again: the largest share that the curved terms are of it in a turn
+    fall_in_a_turn: float = 0.05
+    near_aim: tuple[float, float] = (0.8, 1.25)  # times the size at which they are: near enough
+    nearer: float = 0.5  # of a size at which the field is of no one degree
+    turns_of_a_leg: float = 40.0  # after which it is enlarged
+    legs: int = 120  # at most
+    legs_spend: float = 2.0  # times the budget: the same
+    steady_legs: int = 4  # over which a rate that is that of the end changes by less than
+    steady_leg: float = 1e-3
+    shapes: int = 3  # at which a rate may stay for a while
+    beside_shape: float = 0.3  # of a shape: a neighbour, which ends at the same rate
+    same_leg: float = 0.01  # by which these rates may differ
+    finer_leg: float = 4.0  # times as small a share in a turn, for what averaging leaves out
+    falls_on: float = 1e-2  # of the largest rate: a slower fall comes to an end
     far_crept: float = 1e-6  # of the first diameter: a creep that needs no more time to be seen
     creep_shrinks: float = 1e-2  # of the first diameter: a creep to a point has slowed down this much
     # of successive distances at geometric times: above, the limit is too far to say
@@ -282,6 +296,9 @@ class Thresholds:
     far: float = 1e3
     # times the last two of these: a law of growth seen so far out misses nothing bounded
     well_beyond: float = 1e2
+    same_pump: float = 2e-3  # by which what an adaptive rule adds to r^2 may fall from window to window
+    pump_ratio: float = 0.9  # of one such fall to the next: closer to 1 it has no limit that could be told
+    pump_left: float = 0.5  # of what is added now: the least limit
     unbounded: float = 1e100  # of a state: beyond every bounded set that floats could tell
 
 

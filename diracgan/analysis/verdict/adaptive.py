@@ -8,7 +8,7 @@ from ..kinds import Kind, Outcome
 from ..slow_flow.beyond_rest import adaptive_flow
 from .evidence import Answer, Case
 
-_OPEN = (Kind.LIMIT_CYCLE, Kind.UNDECIDED)
+_OPEN = (Kind.LIMIT_CYCLE, Kind.DIVERGES, Kind.UNDECIDED)
 
 
 def by_averaging(case: Case, answer: Answer) -> Answer:
@@ -22,6 +22,8 @@ def by_averaging(case: Case, answer: Answer) -> Answer:
     case.note(f"averaged flow: {flow.text}; computed from {flow.computed_from}")
     text = f"{flow.text}, by its averaged flow"
     if flow.kind is Outcome.GROWING:
+        if flow.unbounded and answer.kind is Kind.DIVERGES:
+            return answer
         kind = Kind.DIVERGES if flow.unbounded else Kind.UNDECIDED
         exponent = {} if flow.growth is None else {"exponent": -flow.growth}
         return Answer(kind, exponent, text if flow.unbounded else f"undecided: {text}")

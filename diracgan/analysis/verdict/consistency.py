@@ -119,10 +119,34 @@ def _against_what_lies_beyond(case: Case, answer: Answer) -> str | None:
     return None
 
 
+def _against_a_weaker_pump(case: Case, answer: Answer) -> str | None:
+    """Steps of one size pump r^2 evenly in the end: where they do so ever less, with no limit, a cycle may lie beyond.
+
+    It nears its limit like 1/r; beside where a rule's memories are as long as each other it falls like log r, perhaps
+    below 0.
+    """
+    if answer.kind != Kind.DIVERGES or not case.adapts or "rate" in answer.numbers or case.ended:
+        return None
+    late = slice(-T.monotone, None)
+    pumped = np.diff(case.sizes[late] ** 2) / np.diff(case.times[late])
+    if len(pumped) < T.monotone - 1 or case.goes_one_way(case.looks[late]):
+        return None
+    changes = np.diff(pumped)
+    if np.min(changes) >= -T.same_pump * pumped[-1]:
+        return None
+    ratio = float(np.max(changes[1:] / changes[:-1]))
+    if np.all(changes < 0) and ratio < T.pump_ratio:
+        limit = pumped[-1] + changes[-1] * ratio / (1.0 - ratio)
+        if limit > T.pump_left * pumped[-1]:
+            return None
+    return f"it is pumped ever less: r^2 grows by {pumped[0]:.3g} and then by {pumped[-1]:.3g} per iteration"
+
+
 _CHECKS: tuple[Callable[[Case, Answer], str | None], ...] = (
     _against_its_numbers,
     _against_multipliers,
     _against_the_linearisation,
     _against_its_drift,
     _against_what_lies_beyond,
+    _against_a_weaker_pump,
 )

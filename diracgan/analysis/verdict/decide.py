@@ -195,8 +195,7 @@ def _corrected(case: Case, stretch: Stretch, turn: float, round_: int) -> float:
     last = case.looks[-1]
     window = case.label, len(case.looks), last.time, last.rms, seen
     _log.debug("%swindow %d to %.6g: size %.6g, period %s", *window)
-    # where no eigenvalue has told, every window may
-    told = case.linear.differentiable is not False and case.linear.is_equilibrium
+    told = case.eigenvalues_tell_turns  # else every window may correct
     corrects = round_ == 0 or not told
     if corrects and seen is not None and not T.as_guessed[0] < seen / turn < T.as_guessed[1]:
         turn = float(np.clip(seen, turn / T.longest_correction, turn * T.longest_correction))

@@ -20,7 +20,7 @@ from ..dynamical_system import DiscreteSystem, field_derivatives
 from ..kinds import Kind
 from ..linear.status import Status
 from ..orbits.lyapunov_exponents import exponents_along
-from . import windows
+from . import rescaled, windows
 from .evidence import Answer, Case, Look, exponential
 
 _NEAR = np.geomspace(1.0, 0.18, 4)  # of the present amplitude: the first decade inward
@@ -46,7 +46,9 @@ def drift(case: Case, factor: float) -> Drift:
     speed = np.linalg.norm(case.motion.change(case.motion.flat(state))[: 2 * case.system.dim])
     turn = case.turn
     paid = T.drift_spends * case.budget / (3 * T.turns)
-    if case.motion.discrete and case.goes_one_way(case.looks[-2:]):  # any window shows how it drifts
+    if case.adapts:  # its steps are of one size, and its memory answers after a whole turn
+        turn *= max(1.0, factor)
+    elif case.motion.discrete and case.goes_one_way(case.looks[-2:]):  # any window shows how it drifts
         turn = min(turn, paid)
     elif not case.linear.differentiable and np.isfinite(speed):  # a turn takes as long as it is wide
         natural = 2 * np.pi / max(speed / max(far, T.tiny), T.tiny)
@@ -102,7 +104,7 @@ def larger(case: Case, now: Look) -> Answer | None:
     if case.linear.status != Status.MARGINAL or now.rms > T.enclosing * case.scales.inner or case.nested:
         return None
     in_plane = case.motion.dim == 1
-    normal = _by_normal_form(case, now) if in_plane else None
+    normal = _by_normal_form(case, now) if in_plane else rescaled.sublinear(case)
     if normal is not None:
         return normal
     factor = T.enclosing_size * case.scales.inner / now.rms
@@ -300,7 +302,7 @@ def between(case: Case, inner: float, outer: float) -> Answer | None:
         return None
     root: Any = brentq(rate, math.log(inner), math.log(outer), xtol=T.drift_root, maxiter=40)
     seen = drift(case, math.exp(root))
-    if seen.look is None or _separates_there(case, seen.look):
+    if seen.look is None or _passes(case, seen.look.rms) or _separates_there(case, seen.look):
         return None
     period = windows.mean_period(seen.look.stretch)
     if period is None and not case.motion.discrete:
@@ -313,6 +315,16 @@ def between(case: Case, inner: float, outer: float) -> Answer | None:
     if period is not None:
         numbers["period"] = period
     return _nears_cycle(numbers)
+
+
+def _passes(case: Case, size: float) -> bool:
+    """Whether the motion has been on both sides of an amplitude: no cycle there draws it from both sides.
+
+    So does an adaptive rule whose memory goes through a slow motion of its own.
+    """
+    late = case.sizes[T.transient :]
+    aside = T.wander_size * size
+    return bool(len(late) and late.min() < size - aside and late.max() > size + aside)
 
 
 def _separates_there(case: Case, look: Look) -> bool:

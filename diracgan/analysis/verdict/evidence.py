@@ -137,6 +137,16 @@ class Case:
         """Whether the linearisation at (0, x0) decides."""
         return self.linear.status in DECIDED
 
+    @property
+    def adapts(self) -> bool:
+        """Whether a rule divides by the root of a second moment: its steps are of one size, far from rest."""
+        return self.rule is not None and self.rule.is_adaptive
+
+    @property
+    def eigenvalues_tell_turns(self) -> bool:
+        """Whether a turn takes as long as the eigenvalues at (0, x0) say; else as long as it is wide."""
+        return self.linear.differentiable is not False and self.linear.is_equilibrium and not self.adapts
+
     def spectrum(self, z: np.ndarray) -> Spectrum:
         """The linearisation at a point, (2d,)."""
         d, (rate_d, rate_g) = self.system.dim, self.system.rates

@@ -109,10 +109,14 @@ def curves_in_turn(stretch: Stretch) -> int:
 
     for count in range(T.most_curves, 1, -1):
         first, *others = (stretch.zs[k::count] for k in range(count))
+        apart = np.min(cdist(first, np.concatenate(others)))
+        among = cdist(first, first)
+        # along the curve no gap is narrower than the largest distance to a nearest neighbour: mostly that tells already
+        if not apart > T.curves_apart * np.max(np.min(among + np.diag(np.full(len(among), np.inf)), axis=1)):
+            continue
         if mean_period(every(stretch, count)) is None:
             continue  # pieces of one curve, along which it creeps
-        gap = np.max(minimum_spanning_tree(cdist(first, first)).data)  # along the curve
-        if min(np.min(cdist(first, other)) for other in others) > T.curves_apart * gap:
+        if apart > T.curves_apart * np.max(minimum_spanning_tree(among).data):
             return count
     return 1
 

@@ -349,7 +349,7 @@ def test_an_average_of_several_dimensions_says_where_its_angle_holds():
 
 def test_a_verdict_asks_the_averaged_flow_where_a_run_is_too_short():
     # a run of a verdict's length sees an orbit that hardly changes any more; it grows like n^(1/2)
-    found = dg.verdict(LINEAR, dim=1, rule=adam(beta1=0.9, beta2=0.9), effort=0.2, edge=False)
+    found = dg.verdict(LINEAR, dim=1, rule=adam(beta1=0.9, beta2=0.9), effort=1e-3, edge=False)
     assert found.kind == "diverges" and found.numbers["exponent"] == pytest.approx(-0.5, abs=0.01)
     assert any(line.startswith("averaged flow") for line in found.evidence)
 

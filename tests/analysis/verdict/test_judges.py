@@ -230,7 +230,7 @@ def inside(factor=0.1, status="unstable"):
     """The motion of ``cycling`` seen at the radius ``factor``."""
     motion = Written(solution=cycling, change=lambda z: np.array([-z[1], z[0]]))
     case = case_of(lambda t: cycling(np.array([factor, 0.0]), 0 * t + 0.0) * 1.0, [0.0], motion, status)
-    case.budget = 1e3  # for more than a few looks
+    case.budget, case.rule = 1e3, None  # for more than a few looks
     return case
 
 

@@ -10,7 +10,7 @@ from ....numerics import decay_laws
 from ...decision_thresholds import T
 from ...dynamical_system import Stretch
 from ...kinds import Kind
-from .. import enclosing, windows
+from .. import enclosing, rescaled, windows
 from ..evidence import Answer, Case
 from ..judging import judge
 
@@ -29,7 +29,7 @@ def grows(case: Case, stretch: Stretch) -> Answer | None:
     ):
         return None
     law = decay_laws.power_law(t, r)
-    if law is None or law.exponent >= 0:
+    if law is None or law.exponent >= 0 or law.error > T.law_error_at_last * abs(law.exponent):
         return None
     return Answer(Kind.DIVERGES, law.numbers, growing(case, law))
 
@@ -165,6 +165,9 @@ def sublinear(case: Case, law: decay_laws.PowerLaw) -> Answer | None:
     bent = None if degrees is None else _with_logarithm(case, law, degrees)
     if bent is not None:
         return _bent(case, law, *bent)
+    in_the_end = rescaled.sublinear(case)
+    if in_the_end is not None:
+        return in_the_end
     law = law if degrees is None else _by_degree(case, law, degrees)
     numbers: dict[str, Any] = {**law.numbers}
     if case.lyapunov is not None:
