@@ -160,6 +160,7 @@ _EVALUATIONS = (
 )  # of a step, a crossing in a compiled loop, a switching that it comes back from
 _WITHOUT_C = (13.0, 1.4e4, 1.4e4)  # no compiled loop passes a switching
 _APART = 1e-8  # of the largest singular value: surfaces whose gradients leave less are tangent to each other
+_DECADES, _HALVINGS = 160, 45  # towards where a step has a value; of the last decade, down to rounding
 _TERMS = 400.0  # operations of a long sum that take as long as a field without one
 
 
@@ -372,14 +373,25 @@ class DiscreteSystem(DynamicalSystem):
         return f"iteration {when:.0f} has no finite value, from |z| = {np.linalg.norm(before):.3g}"
 
     def _overflows(self, z: np.ndarray) -> bool:
-        """Whether a step has no value as its terms leave the float range: nearer by it leads beyond the largest."""
+        """Whether a step has no value as its terms leave the float range: nearer by it leads beyond the largest.
+
+        One that takes many powers leads there from a narrow range of distances alone, next to where it has no value.
+        """
         counts = np.zeros(ROWS, int)
         counts[0] = 1
-        for share in 10.0 ** -np.arange(1, 160):
-            after = self._moved(self.begin(*np.split(share * z, 2)), counts)[1][0]
-            if np.all(np.isfinite(after)):
-                return bool(np.max(np.abs(after)) >= filippov.LARGEST)
-        return False
+
+        def reached(decades: float) -> float:
+            share = 10.0**-decades
+            return float(np.max(np.abs(self._moved(self.begin(*np.split(share * z, 2)), counts)[1][0])))
+
+        near = next((k for k in range(1, _DECADES) if np.isfinite(reached(k))), None)
+        if near is None:
+            return False
+        finite, without = float(near), near - 1.0
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (finite + without)
+            finite, without = (middle, without) if np.isfinite(reached(middle)) else (finite, middle)
+        return reached(finite) >= filippov.LARGEST
 
     def _moved(self, state: State, counts: np.ndarray) -> tuple[State, np.ndarray, int | None]:
         """The end of so many steps, the players' rows in between, and the first bad step."""

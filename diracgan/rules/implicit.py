@@ -96,10 +96,15 @@ class _Search(NamedTuple):
 
     x: Array
     best: Array
-    residual: Array  # |f(best)|
+    residual: Array  # the largest |f_i(best)|
     stale: Array  # steps since the best
     steps: Array
     damped: Array  # steps are halved until they help, once whole ones have not led to a root
+
+
+def _size(x: Array) -> Array:
+    """The largest entry: below 1e-154 and beyond 1e154 a sum of squares is 0 or infinite, and anything a root."""
+    return jnp.max(jnp.abs(x))
 
 
 def _newton(f: Callable[[Array], Array], start: Array) -> Array:
@@ -109,8 +114,8 @@ def _newton(f: Callable[[Array], Array], start: Array) -> Array:
     nothing = jnp.int32(0)
 
     def solved(now: _Search) -> Array:
-        scale = jnp.linalg.norm(start) + jnp.linalg.norm(now.best)
-        return now.residual <= _ROUNDING * eps * scale + tiny
+        scale = _size(start) + _size(now.best)
+        return now.residual <= _ROUNDING * (eps * scale + tiny)
 
     def going(now: _Search) -> Array:
         lost = now.damped & (now.stale > 0)
@@ -123,7 +128,7 @@ def _newton(f: Callable[[Array], Array], start: Array) -> Array:
 
         def halve(trial: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             there = now.x + 0.5 * trial[0] * dx
-            return 0.5 * trial[0], there, jnp.linalg.norm(f(there))
+            return 0.5 * trial[0], there, _size(f(there))
 
         def no_help(trial: tuple[Array, Array, Array]) -> Array:
             first = trial[0] > 1.0
@@ -144,7 +149,7 @@ def _newton(f: Callable[[Array], Array], start: Array) -> Array:
         fresh = _Search(start, start, first, nothing, nothing, jnp.array(True))
         return chosen(astray, fresh, after)
 
-    first = jnp.linalg.norm(f(start))
+    first = _size(f(start))
     search = _Search(start, start, first, nothing, nothing, jnp.array(False))
     found = jax.lax.while_loop(going, once, search)
     return jnp.where(solved(found), found.best, jnp.nan)

@@ -88,6 +88,17 @@ def test_rules_that_solve_agree_by_matrix_and_by_products(monkeypatch):
             assert max(jax.tree.leaves(gaps)) < 1e-12, name
 
 
+@pytest.mark.parametrize("size", [1e-290, 1e-200, 1e-155, 1.0, 1e155, 1e200])
+def test_the_implicit_step_has_no_scale_of_its_own(size):
+    # of a linear field w = (I - h J)^-1 z for z of any size: sums of squares left the float range beyond 1e-154 and
+    # 1e154, and where both sides of a test are 0 or infinite every z is a root: it stayed where it was, without a word
+    v, rule = dg.variant("wgan-gp", c=0.0, lam=0.5), dg.rule("implicit", lr=0.75)
+    with jax.enable_x64(True):
+        after = dg.step(v, rule)(jnp.array([size]), jnp.array([0.5 * size]))
+    expected = np.linalg.solve(np.eye(2) - 0.75 * np.array([[-1.0, -1.0], [1.0, 0.0]]), [1.0, 0.5])
+    assert np.concatenate(after) / size == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.slow  # derivatives of a step: a_rule_vmaps_and_...
 def test_the_implicit_step_has_reverse_derivatives_too():
     with jax.enable_x64(True):

@@ -92,8 +92,8 @@ def _law_of_ends(case: Case) -> decay_laws.PowerLaw | None:
 
 
 def _grows_exponentially(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
-    """An exponential growth of the flow that has left every scale of the losses, at one rate in and between windows."""
-    if case.motion.discrete or len(t) < 2 or amplitudes[-1] < T.far_out * amplitudes[0]:
+    """An exponential growth that has left every scale of the losses, at one rate in and between windows."""
+    if len(t) < 2 or amplitudes[-1] < T.far_out * amplitudes[0]:
         return None
     numbers = termination.exponential_growth(case)
     before, last = case.looks[-2:]  # windows need not be equally long, and then their ends are compared
@@ -109,7 +109,7 @@ def _grows_exponentially(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> A
         return None
     between = float(rates[np.argmin(np.where(alike, off, np.inf))])
     case.note(f"the growth rate is {between:.5g} between the last two windows, and the same within the last")
-    how = f"like exp({numbers['rate']:.5g} t): the amplitude has reached {amplitudes[-1]:.4g}"
+    how = f"like exp({numbers['rate']:.5g} {case.clock}): the amplitude has reached {amplitudes[-1]:.4g}"
     return Answer(Kind.DIVERGES, numbers, f"diverges exponentially, {how}")
 
 
@@ -128,7 +128,7 @@ def _still_relaxing(case: Case) -> Answer | None:
             "radius_phi": float(np.linalg.norm(off[:d])),
             "radius_theta": float(np.linalg.norm(off[d:])),
         }
-    numbers |= periodic_orbits.numbers_of(orbit)
+    numbers |= periodic_orbits.numbers_of(orbit) | periodic_orbits.radii_of(case, orbit)
     return Answer(kind, numbers, f"approaches a {kind.replace('-', ' ')} of period {orbit.period:.6g}")
 
 

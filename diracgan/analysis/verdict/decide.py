@@ -14,7 +14,7 @@ from ...dynamics.regimes import without_a_value
 from ...numerics.normal_form import lyapunov_coefficient
 from ...pytrees import Pytree
 from ..decision_thresholds import T
-from ..dynamical_system import Stretch, field_derivatives
+from ..dynamical_system import ContinuousSystem, Stretch, field_derivatives
 from ..kinds import Kind
 from ..linear.status import Status
 from ..orbits import rest_points
@@ -44,6 +44,8 @@ def decide(case: Case) -> Answer:
         case.note(f"where these operations of the losses switch, no surface is located: {', '.join(unseen)}")
     first = case.motion.change(flat)
     if not np.all(np.isfinite(first[: 2 * d])):
+        if case.motion.discrete and np.all(np.isfinite(ContinuousSystem(case.system).change(flat[: 2 * d]))):
+            return _last_word(case, termination.ended, case.advance(state, 1.0, 1))
         return by(decide, Answer(Kind.UNDECIDED, {}, f"undecided: {without_a_value(case.system, flat)}"))
     with np.errstate(over="ignore"):  # squares may leave the float range
         case.r0 = float(np.linalg.norm(flat[: 2 * d] - case.origin))
@@ -124,7 +126,7 @@ def _turn(case: Case, speed: float) -> float:
 
 def _follow(case: Case, state: Pytree, turn: float) -> Answer:
     for round_ in range(T.rounds):
-        case.turn = turn
+        case.turn, began = turn, state
         span = case.affordable(T.turns * turn)
         stretch = case.advance(state, span, 1)
         if stretch.result == MotionResult.MAX_STEPS and case.looks:
@@ -132,12 +134,14 @@ def _follow(case: Case, state: Pytree, turn: float) -> Answer:
         if stretch.result != MotionResult.OK:
             return _last_word(case, termination.ended, stretch)
         case.looks.append(case.look(stretch))
+        if termination.beyond_squares(case):
+            return _last_word(case, termination.out_of_range, stretch)
         turn = _corrected(case, stretch, turn, round_)
         state = stretch.end
         answer = _asked(case, stretch)
         if answer is not None and consistency.agrees(case, answer):
             return answer
-        if case.spent >= case.budget:
+        if case.spent >= case.budget or _rests_for_good(case, began, stretch):
             break
         if case.plunges():  # what falls fast is soon too small to be seen: window after window
             continue
@@ -151,6 +155,13 @@ def _follow(case: Case, state: Pytree, turn: float) -> Answer:
             return answer
         state = stretch.end
     return _last_word(case, budget_spent.judge)
+
+
+def _rests_for_good(case: Case, began: Pytree, stretch: Stretch) -> bool:
+    """Whether steps have left everything as it was, to the last digit and with what the rule remembers."""
+    if not case.motion.discrete or np.any(stretch.zs != stretch.zs[0]):
+        return False
+    return np.array_equal(case.motion.flat(began), case.motion.flat(stretch.end))
 
 
 def _last_word(case: Case, judge: Callable[..., Answer], *more: Any) -> Answer:

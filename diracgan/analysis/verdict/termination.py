@@ -17,6 +17,8 @@ from . import windows
 from .evidence import Answer, Case, exponential
 from .steepening import Steepening, steepening
 
+_SQUARES = LARGEST**0.5  # of the players: their product is the logit
+
 
 def ended(case: Case, stretch: Stretch, since: Pytree = None) -> Answer:
     """The verdict on a motion that could not be followed further; ``since`` the state at the stretch's beginning."""
@@ -39,6 +41,23 @@ def ended(case: Case, stretch: Stretch, since: Pytree = None) -> Answer:
     if not case.motion.discrete and stretch.result in (MotionResult.DIVERGED, MotionResult.STIFF):
         return _blow_up(case, stretch, since)
     return Answer(Kind.UNDECIDED, {}, f"undecided: {stretch.why}")
+
+
+def beyond_squares(case: Case) -> bool:
+    """Whether steps from a start far within have come to where squares of the logits leave the float range.
+
+    There sqrt(1 + f^2) has the slope 0, and what looks bounded is bounded by that alone.
+    """
+    return case.motion.discrete and case.looks[-1].rms > _SQUARES > T.far_out * case.r0
+
+
+def out_of_range(case: Case, stretch: Stretch) -> Answer:
+    """The verdict on steps that have grown to where squares of the logits leave the float range."""
+    case.ended = True
+    numbers = exponential_growth(case)
+    how = f", like exp({numbers['rate']:.5g} n)" if numbers else ""
+    text = f"diverges{how}: it passes {_SQUARES:g} by iteration {stretch.time:.0f}, where squares of the logits are "
+    return Answer(Kind.DIVERGES, numbers, f"{text}beyond the float range")
 
 
 def _rests(case: Case, when: float, z: np.ndarray) -> Answer:
@@ -83,12 +102,12 @@ def exponential_growth(case: Case, *parts: Stretch) -> dict[str, Any]:
     {} where it does not, or where too little was seen.
     """
     # a slow growth may spend whole windows beyond the numbers that can be squared: the last one before them tells
-    looks = [look.stretch for look in case.looks if look.rms < T.unbounded][-1:]
+    looks = [look.stretch for look in case.looks if look.rms < _within(case)][-1:]
     looks += [part for part in parts if len(part.t) > 1]
     t, zs = (np.concatenate([part[k] for part in looks]) if looks else np.empty(0) for k in (0, 1))
     with np.errstate(all="ignore"):
         r = case.amplitudes(np.where(np.isfinite(zs), zs, np.nan)) if len(t) else t
-        seen = np.isfinite(r) & (r > 0) & (r < T.unbounded)
+        seen = np.isfinite(r) & (r > 0) & (r < _within(case))
     if np.sum(seen) < 2 * T.turns:
         return {}
     halves = np.array_split(np.flatnonzero(seen), 2)
@@ -101,6 +120,11 @@ def exponential_growth(case: Case, *parts: Stretch) -> dict[str, Any]:
         return {"rate": _named(rates[-1], np.real(case.linear.eigenvalues))}
     values = np.abs(case.linear.multipliers)
     return {"rate": _named(rates[-1], np.log(values[values > 0]) / case.motion.period)}
+
+
+def _within(case: Case) -> float:
+    """How large a state may be for its growth to count."""
+    return _SQUARES if case.motion.discrete else T.unbounded
 
 
 def _between_returns(case: Case, t: np.ndarray, zs: np.ndarray) -> list[float]:

@@ -121,6 +121,25 @@ def curves_in_turn(stretch: Stretch) -> int:
     return 1
 
 
+def rings_in_turn(radii: np.ndarray) -> int:
+    """How many circles about (0, x0), told by their squared radii, steps visit in turn; 1 of a single one or none.
+
+    So told apart they are also where a turn takes nearly a whole number of steps, which leave gaps on each circle.
+
+    Example:
+        >>> rings_in_turn(np.array([[1.0, 2.0], [1.1, 1.9]] * 32))
+        2
+        >>> rings_in_turn(np.ones((64, 2)))
+        1
+    """
+    blur = T.round_ * np.max(radii)
+    for count in range(1, T.most_curves + 1):
+        pieces = [radii[k::count] for k in range(count)]
+        if max(np.ptp(piece, axis=0).max() for piece in pieces) <= blur:
+            return count
+    return 1
+
+
 def passages(signal: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     """The values of ``others`` where ``signal`` passes 0 upwards, each on the chord between two rows."""
     up = np.flatnonzero((signal[:-1] < 0) & (signal[1:] >= 0))

@@ -232,7 +232,8 @@ def circles_in_turn(case: Case, numbers: dict[str, Any]) -> Answer | None:
     if not case.motion.discrete:
         return None
     rows = case.motion.advance(case.looks[-1].stretch.end, 0.0, 1.0, 1)
-    count = windows.curves_in_turn(rows)
+    rings = windows.rings_in_turn(case.radii(rows).zs) if case.system.dim > 1 else 1
+    count = rings if rings > 1 else windows.curves_in_turn(rows)
     turn = windows.mean_period(windows.every(rows, count))
     if count == 1 or turn is None:
         return None

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ....dynamics import filippov
 from ....numerics import decay_laws, eigen
 from ...decision_thresholds import T
 from ...dynamical_system import Stretch
@@ -18,6 +19,8 @@ from ..evidence import Answer, Case, Look, exponential
 from ..judging import judge
 from ..steepening import steepening
 from . import trends
+
+_FEWEST = 16  # iterations on the way down whose quarters tell a rate
 
 
 @judge(order=20)
@@ -107,8 +110,10 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
         if not arrived or np.all(np.isinf(choices)):
             return None
         k = int(np.argmin(choices))
-        if at_origin and case.linear.status == Status.NO_DERIVATIVE and turning[k] > 0:
-            return None  # what turns about a kink passes all its sides: the eigenvalue of one is not that of the end
+        turns = discrete or turning[k] > 0
+        if at_origin and case.linear.status == Status.NO_DERIVATIVE and turns:
+            # what turns about a kink, and what steps across it, passes all its sides: no eigenvalue of one is the end's
+            return None
     rate, frequency = float(rates[k]), float(turning[k])
     told = f"its eigenvalue gives the rate {rate:.6g}" + (f", measured {measured:.6g}" if agrees else "")
     if measured is not None and 0 < measured < T.outruns * rate:
@@ -212,8 +217,9 @@ def decays(case: Case, stretch: Stretch) -> Answer | None:
         if found is None:
             found, seen = _over_decades(case, looks), "the mean of log r over windows at growing times"
     elif len(looks) < len(case.looks):  # a window or two have left nothing to see
-        found = _from_returns(case)
-        seen = "r at one phase of successive turns"
+        found, seen = _from_returns(case), "r at one phase of successive turns"
+        if found is None:
+            found, seen = _from_rows(case), "the mean of log r over quarters of the iterations"
     else:
         return None
     if found is None:
@@ -246,6 +252,26 @@ def _over_decades(case: Case, looks: list[Look]) -> tuple[float, None] | None:
         return None
     rate, off = case.rate_of_fall(late)
     return None if off > T.steady_rate * rate else (rate, None)
+
+
+def _from_rows(case: Case) -> tuple[float, None] | None:
+    """The rate of steps so fast that a window or two see all of the fall, where its quarters agree on it.
+
+    Down to where products of the players, by which a kink knows its side, are still told from 0.
+    """
+    if not case.motion.discrete:
+        return None
+    t = np.concatenate([look.stretch.t for look in case.looks])
+    r = np.concatenate([case.distances(look) for look in case.looks])
+    low = max(case.finest, 1.0 / filippov.LARGEST)
+    shown = np.cumprod(r > low).astype(bool) & (r < T.asymptotic * case.r0)
+    if np.sum(shown) < _FEWEST:
+        return None
+    quarters = np.array_split(np.stack([t[shown], np.log(r[shown])], axis=1), 4)
+    times, logs = np.transpose([np.mean(part, axis=0) for part in quarters])
+    rates = -np.diff(logs) / np.diff(times)
+    rate = float((logs[0] - logs[-1]) / (times[-1] - times[0]))
+    return (rate, None) if rate > 0 and np.ptp(rates) <= T.steady_rate * rate else None
 
 
 def _from_returns(case: Case) -> tuple[float, float] | None:

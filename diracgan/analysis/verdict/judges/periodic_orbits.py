@@ -171,7 +171,17 @@ def numbers_of(orbit: Orbit) -> dict[str, Any]:
 
 
 def radii_of(case: Case, orbit: Orbit) -> dict[str, Any]:
-    """The largest |phi| and |theta - x0| on an orbit of a flow found by shooting, on rows over one turn alone."""
+    """The largest |phi| and |theta - x0| on an orbit found by shooting, on rows over one turn, or of steps that repeat.
+
+    These have no values between those that they take, to which a window's peak is interpolated.
+    """
+    if orbit.method is Method.PERIODIC_POINTS:
+        d, flats = case.system.dim, [orbit.flat]
+        for _ in range(round(orbit.period / case.motion.period) - 1):
+            flats.append(flats[-1] + case.motion.change(flats[-1]))
+        off = np.array(flats)[:, : 2 * d] - case.origin
+        phi, theta = (float(np.max(np.linalg.norm(part, axis=1))) for part in (off[:, :d], off[:, d:]))
+        return {"radius_phi": phi, "radius_theta": theta}
     if orbit.method is not Method.SHOOTING:
         return {}
     return case.look(case.motion.advance(orbit.flat, 0.0, orbit.period, 1)).radii

@@ -1,0 +1,229 @@
+"""Verdicts on steps against loops of NumPy that are written out here: the same map, followed by itself."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import diracgan as dg
+from diracgan.variants import Variant
+
+
+class Kinked(Variant):
+    """phi' = -(1 + b sign(phi theta)) theta - m phi, theta' = phi: of degree 1 in (phi, theta), with a kink at 0."""
+
+    b: float = 0.6
+    m: float = 1.0
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(fake + self.b * jnp.abs(fake))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        return self.m * jnp.sum(phi**2) / 2
+
+
+def kinked(z: np.ndarray, b: float, m: float) -> np.ndarray:
+    return np.array([-(1 + b * np.sign(z[0] * z[1])) * z[1] - m * z[0], z[0]])
+
+
+def extragradient(z: np.ndarray, h: float, b: float, m: float) -> np.ndarray:
+    return z + h * kinked(z + h * kinked(z, b, m), b, m)
+
+
+def alternating(z: np.ndarray, h: float, b: float, m: float) -> np.ndarray:
+    phi = z[0] + h * kinked(z, b, m)[0]
+    return np.array([phi, z[1] + h * phi])
+
+
+def lookahead(z: np.ndarray, h: float, b: float, m: float) -> np.ndarray:
+    y = z
+    for _ in range(5):
+        y = alternating(y, h, b, m)
+    return z + 0.8 * (y - z)
+
+
+def contraction(step, *numbers: float) -> float:
+    """The mean fall of log |z| in an iteration; of degree 1, the map of a vector of any length tells that."""
+    z, logs = np.array([0.3, 0.4]), []
+    for _ in range(20_000):
+        z = step(z, *numbers)
+        logs.append(np.log(np.linalg.norm(z)))
+        z = z / np.linalg.norm(z)
+    return -float(np.mean(logs[1000:]))
+
+
+AROUND = dg.rule("lookahead", k=5, alpha=0.8, inner="alternating", lr=0.6)
+FAST = {
+    "lookahead": (AROUND, lookahead, 0.6, 0.6, 1.0),
+    # the eigenvalue of one side, which the steps leave, is exp(-1.308)
+    "lookahead-across": (AROUND, lookahead, 0.6, 0.3, 1.6),
+    "alternating": (dg.rule("alternating", lr=0.9), alternating, 0.9, 0.6, 1.0),
+    "extragradient": (dg.rule("extragradient", lr=0.7), extragradient, 0.7, -0.7, 0.8),
+    "slower": (dg.rule("extragradient", lr=0.7), extragradient, 0.7, 0.3, 1.6),
+}
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_a_fall_at_a_kink_within_one_window_has_the_rate_of_the_map(name):
+    # a window sees it fall by hundreds of decades: it was followed on at 0 for 2e7 iterations, and undecided
+    rule, step, h, b, m = FAST[name]
+    v = dg.verdict(Kinked(b=b, m=m), [0.3], [0.4], rule=rule)
+    assert v.kind == "converges-exponentially" and v.evaluations < 1e5
+    assert v.numbers["rate"] == pytest.approx(contraction(step, h, b, m), rel=2e-4)
+
+
+class Powers(Variant):
+    """phi' = -theta, theta' = phi (1 + f^3): an iteration of many steps takes many powers of what is large."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(fake)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake + fake**4 / 4)
+
+
+@pytest.mark.parametrize("inner", ["simultaneous", "optimistic", "extragradient"])
+@pytest.mark.parametrize("d", [1, 2])
+@pytest.mark.parametrize("start", [1.0, 30.0])
+def test_an_iteration_that_overflows_at_once_diverges(inner, d, start):
+    # from 30 a first step leads to 30 (1.2 x 810,000), whose seventh power the next one takes: beyond 1e308 within
+    # eight. It was "no finite value at the start: the losses have one, but not their derivatives", or undecided
+    rule = dg.rule("lookahead", k=8, alpha=0.5, inner=inner, lr=1.2)
+    v = dg.verdict(Powers(), [start] * d, [start] * d, rule=rule, edge=False)
+    assert v.kind == "diverges", v.text
+
+
+def test_a_step_without_a_value_at_once_is_told_as_that():
+    class Root(Variant):  # theta' = sqrt(1 - theta), with no value beyond 1
+        def critic_loss(self, real, fake, x_real, x_fake):
+            return jnp.mean(fake) * 0.0
+
+        def generator_loss(self, real, fake, x_real, x_fake):
+            return 2 / 3 * jnp.mean((1 - x_fake) ** 1.5)
+
+    v = dg.verdict(Root(), [0.3], [0.5], rule=dg.rule("extragradient", lr=1.0))
+    assert v.kind == "undecided"
+    assert "iteration 1 has no finite value, from |z| = 0.583" in v.text
+
+
+class Bent(Variant):
+    """phi' = -(a + b sech^2 f) theta - m phi, theta' = c phi."""
+
+    a: float = 0.876
+    b: float = -0.718
+    c: float = 0.59
+    m: float = 0.0072
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(self.a * fake + self.b * jnp.tanh(fake))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -self.c * jnp.mean(fake)
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        return self.m * jnp.sum(phi**2) / 2
+
+
+def test_the_radii_of_steps_that_repeat_are_those_that_they_take():
+    # RMSProp locks onto 118 steps a turn: between them nothing is taken, and a peak interpolated there was 2e-4 off
+    v = Bent()
+    found = dg.verdict(v, [2.0], [0.3], rule=dg.rule("rmsprop", lr=0.196, beta2=0.99), edge=False)
+    z, square, taken = np.array([2.0, 0.3]), np.zeros(2), []
+    for _ in range(20_000):
+        f = z[0] * z[1]
+        g = np.array([-(v.a + v.b * np.cosh(f) ** -2.0) * z[1] - v.m * z[0], v.c * z[0]])
+        square = 0.99 * square + 0.01 * g**2
+        z = z + 0.196 * g / np.sqrt(square + 1e-8)
+        taken.append(np.abs(z))
+    assert np.max(np.abs(taken[-1] - taken[-1 - 118])) < 1e-10
+    assert found.kind == "limit-cycle" and found.numbers["period"] == 118
+    radii = [found.numbers["radius_phi"], found.numbers["radius_theta"]]
+    assert radii == pytest.approx(np.max(taken[-118:], axis=0), rel=1e-9)
+
+
+class Swung(Variant):
+    """phi' = -(1 + 0.572 f exp(-f^2/2) - 0.354 cos f) theta - 0.0226 k phi, theta' = (0.864 - 0.514 sigma(f)) phi."""
+
+    k: float = 1.0
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(fake - 0.572 * jnp.exp(-(fake**2) / 2) - 0.354 * jnp.sin(fake))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(0.514 * jnp.logaddexp(fake, 0.0) - 0.864 * fake)
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        return self.k * 0.0226 * jnp.sum(phi**2) / 2
+
+
+@pytest.mark.parametrize("unit", [1.0, 0.1, 3.0])
+def test_circles_in_turn_are_told_in_any_unit_of_the_players(unit):
+    # negative momentum in d = 2: every other step is on a circle of 2.44205, the others on one of 2.38750, 2 % apart,
+    # and 83 steps go round: less than the circles' own gaps, so that in other units it was one cycle. Players in other
+    # units: phi u and theta/u, at rates u^2 and 1/u^2
+    phi, theta = np.array([-0.001231, 0.0002172]), np.array([0.0021083, 0.000358989])
+    h, beta = 0.3429, -0.467
+    rule = dg.rule("heavy-ball", lr_d=h * unit**2, lr_g=h / unit**2, beta=beta)
+    v = dg.verdict(Swung(k=unit**-2.0), phi * unit, theta / unit, rule=rule, edge=False)
+    u, w, sizes = np.zeros(2), np.zeros(2), []
+    for _ in range(40_000):
+        f = phi @ theta
+        a, b = 1 + 0.572 * f * np.exp(-(f**2) / 2) - 0.354 * np.cos(f), 0.864 - 0.514 / (1 + np.exp(-f))
+        u, w = -h * (a * theta + 0.0226 * phi) + beta * u, h * b * phi + beta * w
+        phi, theta = phi + u, theta + w
+        sizes.append(np.linalg.norm(phi))
+    assert np.ptp(sizes[-100::2]) < 1e-6 and abs(sizes[-1] - sizes[-2]) > 0.05
+    assert v.kind == "quasi-periodic" and "2 circles" in v.text
+    assert v.numbers["radius_phi"] / unit == pytest.approx(max(sizes[-100:]), rel=1e-6)
+
+
+class Rooted(Variant):
+    """phi' = -(a + b f/sqrt(1 + f^2)) theta - m phi, theta' = (c + k f/sqrt(1 + f^2)) phi."""
+
+    a: float = 1.258
+    b: float = 0.496
+    c: float = 0.833
+    k: float = 0.863
+    m: float = 0.0509
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(self.a * fake + self.b * jnp.sqrt(1 + fake**2))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(self.c * fake + self.k * jnp.sqrt(1 + fake**2))
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        return self.m * jnp.sum(phi**2) / 2
+
+
+def far_growth(v: Rooted, h: float) -> float:
+    """The mean growth of log |z| in a simultaneous step far out, where f/sqrt(1 + f^2) is the sign of f."""
+    z, logs = np.array([1.0, 0.3]), []
+    for _ in range(20_000):
+        side = np.sign(z[0] * z[1])
+        z = z + h * np.array([-(v.a + v.b * side) * z[1] - v.m * z[0], (v.c + v.k * side) * z[0]])
+        logs.append(np.log(np.linalg.norm(z)))
+        z = z / np.linalg.norm(z)
+    return float(np.mean(logs))
+
+
+@pytest.mark.parametrize(("h", "k"), [(0.09639, 0.863), (0.05, 0.863), (0.2, 1.2)])
+def test_no_cycle_is_seen_where_squares_of_logits_leave_the_float_range(h, k):
+    # beyond |z| = 1e77 the square of f is infinite and f/sqrt(1 + f^2) is 0 in floats: a push is lost there, and
+    # what grows by exp(0.013 n) was said to end on an invariant circle of |phi| = 3.8e77
+    v = Rooted(k=k)
+    growth = far_growth(v, h)
+    assert growth > 0
+    found = dg.verdict(v, [0.03], [0.02], rule=dg.rule("simultaneous", lr=h), edge=False)
+    assert found.kind == "diverges"
+    assert found.numbers.get("rate", growth) == pytest.approx(growth, rel=2e-2)
+
+
+def test_a_growth_of_steps_by_many_decades_has_its_rate_though_the_budget_ends():
+    # rk2 on the bilinear game: |z+|^2 = |z|^2 (1 + eta^4/4), eta = h sqrt(a c); tanh is lost far out
+    v, h = Bent(a=0.874, b=0.077, c=1.2, m=0.0), 0.0689
+    growth = 0.5 * np.log1p((h**2 * v.a * v.c) ** 2 / 4)
+    found = dg.verdict(v, [1.1], [1.0], rule=dg.rule("rk2", lr=h), edge=False)
+    assert found.kind == "diverges" and found.numbers["rate"] == pytest.approx(growth, rel=1e-2)
