@@ -15,6 +15,7 @@ import dataclasses
 import functools
 import importlib.util
 import json
+import os
 import sys
 import tempfile
 import time
@@ -332,13 +333,14 @@ def needed() -> str:
     wanted = "nothing is measured; needs a card, its driver and pip install 'diracgan[cuda]'"
     try:
         cards = [d for d in jax.local_devices() if d.platform == "gpu"]
-    except RuntimeError as why:  # a platform that was asked for and cannot start
-        return f"no GPU that JAX sees ({one_line(why)}): {wanted}"
+    except Exception as why:  # a platform that was asked for and cannot start
+        asked = os.environ.get("JAX_PLATFORMS")
+        return f"no GPU that JAX sees (JAX_PLATFORMS={asked}: {one_line(why)}): {wanted}"
     if not cards:
         return f"no GPU that JAX sees: {wanted}"
     try:
         jax.local_devices(backend="cpu")
-    except RuntimeError as why:
+    except Exception as why:  # it was not asked for
         return (
             f"no processor that JAX sees ({one_line(why)}): errors are against it; set JAX_PLATFORMS=cuda,cpu"
         )

@@ -259,7 +259,8 @@ def _sent(
         data, *how[:] = on_device.computed(mine, phi, theta, datum, piece, there)
         return data
 
-    found = on_device.in_pieces(run, phi.astype(kind), theta.astype(kind), each, where)
+    phi, theta = (z.astype(kind, copy=False) for z in (phi, theta))
+    found = on_device.in_pieces(run, phi, theta, each, where)
     return found, how[0], how[1]
 
 

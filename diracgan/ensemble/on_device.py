@@ -429,9 +429,8 @@ def _adaptive(
                 [x[..., order] for x in entries],
                 budget,
             )
-            entries = [
-                x.at[..., order].set(y, unique_indices=True) for x, y in zip(entries, mine, strict=True)
-            ]
+            back = zip(entries, mine, strict=True)
+            entries = [x.at[..., order].set(y, unique_indices=True) for x, y in back]
             late = (entries[n] > 0) & (entries[n + 3] >= most)
             entries[n], entries[n + 2] = jnp.where(late, 0, entries[n]), jnp.where(late, LATE, entries[n + 2])
             return jnp.minimum(jnp.maximum(ROUND, LONGER * budget), most), entries
@@ -448,10 +447,9 @@ def _adaptive(
 
 
 def _by_size(sizes: Array) -> Array:
-    """The order of numbers that are not negative, near enough.
+    """The order of numbers that are not negative, near enough: that of their bits as whole numbers.
 
-    Their bits as whole numbers have the same order. On a GPU XLA sorts pairs by digits where a whole number without a
-    sign leads them, and by comparisons where a float of JAX does (XLA's ``sort_rewriter.cc``).
+    On a GPU XLA sorts pairs by digits where such lead them, by comparisons where floats do (its ``sort_rewriter.cc``).
     """
     return jnp.argsort(jax.lax.bitcast_convert_type(sizes.astype(np.float32), np.uint32))
 

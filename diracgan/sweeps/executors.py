@@ -54,7 +54,11 @@ class Local:
         """Choose them; see :func:`diracgan.ensemble`."""
         chosen = choose(devices)
         self.workers = chosen.workers
-        self._devices = [None] * self.workers if chosen.platform == "cpu" else list(chosen.devices)
+        on_cores = chosen.platform == "cpu"
+        self._devices = [None] * self.workers if on_cores else list(chosen.devices)
+        # JAX's default device is a thread's own: where JAX sees a GPU, the workers would go there
+        elsewhere = on_cores and jax.default_backend() != "cpu"
+        self._default = chosen.devices[0] if elsewhere else None
 
     def run(
         self, question: Specification, jobs: Iterator[tuple[int, Values]]
@@ -64,8 +68,9 @@ class Local:
 
         def answer(values: Values) -> Answers:
             device = free.pop()
+            default = self._default if device is None else device
             try:
-                with contextlib.nullcontext() if device is None else jax.default_device(device):
+                with contextlib.nullcontext() if default is None else jax.default_device(default):
                     return question.answer(values, device, over.is_set)
             finally:
                 free.append(device)
