@@ -85,6 +85,9 @@ class ColumnRole:
     high: float
 
 
+_LARGEST = 1e150  # the square of a number beyond this leaves the float range: it is read as infinite
+
+
 def table_of(source: Any) -> tuple[LogTable, list[str], str]:
     """The table in a file, a mapping, a trajectory or an array, the columns left out, and its name for messages.
 
@@ -103,7 +106,8 @@ def table_of(source: Any) -> tuple[LogTable, list[str], str]:
         table = LogTable(flattened(named_arrays(source)), "")
     else:
         table = LogTable(flattened({"series": source}), "")
-    kept = {k: v for k, v in table.columns.items() if np.isfinite(v).any()}
+    columns = {k: np.where(np.abs(v) > _LARGEST, np.copysign(np.inf, v), v) for k, v in table.columns.items()}
+    kept = {k: v for k, v in columns.items() if np.isfinite(v).any()}
     if not kept:
         raise UnreadyLogError(f"{given} holds no numbers; allowed: at least one column of them")
     return dataclasses.replace(table, columns=kept), [c for c in table.columns if c not in kept], given

@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import InputError, not_installed
 from ..memory import check_memory
 
+FAR = 1e12  # what a coordinate of data may be at most: squares fit in every type
 _IMAGES, _COLOURS, _LABELS = 0x00000803, 0x00000804, 0x00000801
 _MOST_BYTES = 1 << 32  # of samples in one file; sizes are checked before anything is read
 _PER_PIXEL = 10.0  # bytes: as it is read, as it is kept, and as a double
@@ -121,7 +122,8 @@ def npz(
         labels: the labels' name; None for ``y`` or ``labels`` where they exist.
 
     Raises:
-        InputError: when it is missing, is not an .npz file, has no such array, or its numbers are not finite.
+        InputError: when it is missing, is not an .npz file, has no such array, or its numbers are not finite or
+                lie beyond :data:`FAR`.
     """
     shown = repr(os.fspath(path))
     if not Path(os.fspath(path)).is_file():
@@ -222,14 +224,21 @@ def scaled(pixels: np.ndarray) -> np.ndarray:
 def _finite(data: np.ndarray, what: str) -> None:
     if np.issubdtype(data.dtype, np.complexfloating):
         raise InputError(f"{what} is complex; allowed: real numbers")
-    if not np.issubdtype(data.dtype, np.floating):
-        return
     bad = ~np.isfinite(data)
     if bad.any():
-        where = tuple(int(i) for i in np.argwhere(bad)[0])
         raise InputError(
-            f"{what} has {int(bad.sum())} numbers that are not finite (NaN), the first at {where}; allowed: none"
+            f"{what} has {int(bad.sum())} numbers that are not finite (NaN), the first at {_first(bad)}; allowed: none"
         )
+    most = np.float64(FAR)  # of this type, so that half precision is not asked for a number that it has not
+    far = (data < -most) | (data > most)
+    if far.any():
+        raise InputError(
+            f"{what} is {data[far][0]:g} at {_first(far)}; allowed: numbers in [{-FAR:g}, {FAR:g}]"
+        )
+
+
+def _first(where: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.argwhere(where)[0])
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ from ..errors import InputError, flag, integer, mapping, number, one_line, one_o
 from ..game import Players
 from ..registry import Registry, settings, source
 from . import data_files, latent
+from .data_files import FAR
 from .random import normal
 
 
@@ -160,7 +161,6 @@ class Problem(eqx.Module):
 PROBLEMS: Registry[Callable[..., Problem]] = Registry(
     "problem", lambda make: (inspect.getdoc(make) or "").split("\n", 1)[0].rstrip(".")
 )
-_FAR = 1e12  # what a coordinate of data may be at most: squares fit in every type
 PRIORS = ("normal", "uniform")  # of the generator's inputs
 M = TypeVar("M", bound=Callable[..., Problem])
 
@@ -365,7 +365,7 @@ def _vector(name: str, value: Any) -> np.ndarray:
     entries = [value] if np.ndim(value) == 0 and not isinstance(value, str) else value
     if isinstance(entries, str):
         entries = entries.replace(";", " ").split()
-    made = np.array([number(name, e, low=-_FAR, high=_FAR) for e in entries])
+    made = np.array([number(name, e, low=-FAR, high=FAR) for e in entries])
     if not made.size:
         raise InputError(f"{name} is empty; allowed: at least one number")
     return made
@@ -401,14 +401,14 @@ def _curve(count: Any = 48, latent: Any = 8) -> Problem:
 def _points8(radius: Any = 1.0, latent: Any = 8) -> Problem:
     """8 points on a circle."""
     return samples(
-        number("radius", radius, low=0, high=_FAR, open_low=True) * _circle(8), latent=latent, mixture=True
+        number("radius", radius, low=0, high=FAR, open_low=True) * _circle(8), latent=latent, mixture=True
     )
 
 
 @register_problem("gauss2d")
 def _gauss2d(mean: Any = (1.0, -0.5), std: Any = 0.5, latent: Any = 8) -> Problem:
     """One Gaussian in the plane."""
-    spread = number("std", std, low=0, high=_FAR, open_low=True)
+    spread = number("std", std, low=0, high=FAR, open_low=True)
     return samples(_vector("mean", mean)[None], latent=latent, spread=spread, mixture=True)
 
 
@@ -420,17 +420,17 @@ _MANY_MODES = {"steps": 5000, "batch": 256}
 @register_problem("ring8")
 def _ring8(radius: Any = 2.0, std: Any = 0.02, latent: Any = 2) -> Problem:
     """8 Gaussians on a circle of radius 2, standard deviation 0.02."""
-    r = number("radius", radius, low=0, high=_FAR, open_low=True)
-    spread = number("std", std, low=0, high=_FAR)
+    r = number("radius", radius, low=0, high=FAR, open_low=True)
+    spread = number("std", std, low=0, high=FAR)
     return samples(r * _circle(8), latent=latent, spread=spread, mixture=True, training=_MANY_MODES)
 
 
 @register_problem("grid25")
 def _grid25(step: Any = 2.0, std: Any = 0.05, latent: Any = 2) -> Problem:
     """25 Gaussians on a square grid of step 2, standard deviation 0.05."""
-    line = number("step", step, low=0, high=_FAR, open_low=True) * np.arange(-2, 3)
+    line = number("step", step, low=0, high=FAR, open_low=True) * np.arange(-2, 3)
     centres = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    spread = number("std", std, low=0, high=_FAR)
+    spread = number("std", std, low=0, high=FAR)
     return samples(centres, latent=latent, spread=spread, mixture=True, training=_MANY_MODES)
 
 
@@ -461,7 +461,7 @@ def _npz(path: Path | str, key: Any = None, labels: Any = None, pad: Any = 0, la
 def _denoise(std: Any = 0.5) -> Problem:
     """Noisy digits to clean ones: the generator is fed an image, and each has its true answer."""
     images, labels = data_files.digits()
-    sigma = number("std", std, low=0, high=_FAR)
+    sigma = number("std", std, low=0, high=FAR)
     noise = np.random.default_rng(0).normal(size=images.shape)
     pairs = (images + sigma * noise).reshape(len(images), -1)
     return samples(images, latent=pairs.shape[1], images=True, pairs=pairs, labels=labels)

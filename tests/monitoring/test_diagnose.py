@@ -199,12 +199,19 @@ def test_gaps_ends_and_sparse_rows_are_said(folder):
     assert read({"d": y}, after=100).first == 100
 
 
-def test_a_step_that_overflowed_is_left_out():
+@pytest.mark.parametrize("beyond", [np.inf, 1e308, -1e160])
+def test_a_step_that_overflowed_is_left_out(beyond):
+    """A number whose square overflows has overflowed: the amplitude of its column is infinite."""
     y = np.sin(0.3 * np.arange(200.0))
-    y[[7, 90]] = np.inf
+    y[[7, 90]] = beyond
     log = read({"d": y})
     assert "rows that are not finite were left out: 2" in log.notes
     np.testing.assert_allclose(log.values[0][[6, 100]], y[[6, 100]])
+
+
+def test_a_series_of_overflowed_numbers_alone_is_none():
+    with pytest.raises(dg.InputError, match="holds no numbers"):
+        dg.diagnose({"d": np.where(np.arange(60) % 2, 1e308, -1e308)})  # once "settled: d 0"
 
 
 def test_names_in_quotes_between_blanks_as_r_writes_them(tmp_path):

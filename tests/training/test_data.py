@@ -119,6 +119,17 @@ def test_npz_files(folder):
     bad[4, 1] = np.nan
     np.savez("nan.npz", x=bad)
     refused(r"1 numbers that are not finite \(NaN\), the first at \(4, 1\)", "npz:nan.npz")
+    for far, kind in (
+        (1e308, np.float64),
+        (-1e13, np.float32),
+        (10**13, np.int64),
+    ):  # a float32 run would say NaN
+        bad = np.zeros((7, 3), kind)
+        bad[4, 1] = far
+        np.savez("far.npz", x=bad)
+        refused(r"at \(4, 1\); allowed: numbers in \[-1e\+12, 1e\+12\]", "npz:far.npz")
+    np.savez("half.npz", x=vectors.astype(np.float16))
+    assert problem("npz:half.npz").shape == (3,)
     np.savez("range.npz", x=3 * np.random.default_rng(0).normal(size=(4, 8, 8)))
     refused(r"allowed: numbers in \[-1, 1\]", "npz:range.npz")
     np.savez("labels.npz", x=vectors, y=np.arange(3))
