@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .. import children
 
@@ -31,6 +31,7 @@ def answer_at_once() -> None:
     signal.signal(signal.SIGTERM, _raise)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the parent process ignores it
         signal.signal(signal.SIGINT, _raise)
+    sys.unraisablehook = _dropped
     reading, writing = os.pipe()
     if os.name == "posix":  # elsewhere Python asks for it of sockets alone, and may not be able to
         os.set_blocking(writing, False)
@@ -78,13 +79,26 @@ _heard: list[int] = []
 def _raise(number: int, frame: FrameType | None) -> None:
     _heard.append(number)
     if _loads_an_extension(frame):  # whose C++ ends the process at an exception that it does not expect
-        later = threading.Timer(_AGAIN, os.kill, (os.getpid(), number))
-        later.daemon = True
-        later.start()
+        _send_again(number)
         return
     for one in _WORDS:  # a second Ctrl-C must not interrupt the clearing up
         signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+
+def _send_again(number: int) -> None:
+    later = threading.Timer(_AGAIN, os.kill, (os.getpid(), number))
+    later.daemon = True
+    later.start()
+
+
+def _dropped(about: Any) -> None:
+    """What Python drops with a traceback, as it is raised in a destructor or a callback of C: a signal comes again."""
+    if about.exc_type not in (KeyboardInterrupt, Terminated) or not _heard:
+        sys.__unraisablehook__(about)
+        return
+    signal.signal(_heard[-1], _raise)
+    _send_again(_heard[-1])
 
 
 def _loads_an_extension(frame: FrameType | None) -> bool:

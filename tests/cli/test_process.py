@@ -179,3 +179,30 @@ def test_a_signal_is_heard_in_a_long_run_of_steps(tmp_path, number, said, code):
     running.send_signal(number)
     _, err = running.communicate(timeout=60)
     assert (running.returncode, err) == (code, f"diracgan: {said}\n")
+
+
+DROPPED = """
+import os, signal, time
+from diracgan.cli import signals
+signals.answer_at_once()
+class Left:
+    def __del__(self):  # what is raised here, Python drops
+        os.kill(os.getpid(), {number})
+        time.sleep(0.2)
+try:
+    Left()
+    time.sleep(60)
+except BaseException as error:
+    print("cleared up after", type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "name"),
+    [(signal.SIGINT, "interrupted", "KeyboardInterrupt"), (signal.SIGTERM, "terminated", "Terminated")],
+)
+def test_a_signal_that_comes_in_a_destructor_is_heard_all_the_same(number, said, name):
+    code = DROPPED.format(number=int(number))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"cleared up after {name}\n"
+    assert done.stderr == f"diracgan: {said}\n"
