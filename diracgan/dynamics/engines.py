@@ -27,7 +27,7 @@ from .filippov import (
 from .motion_result import MotionResult
 
 if TYPE_CHECKING:
-    from diffrax import AbstractSolver
+    from diffrax import AbstractSolver, PIDController
     from scipy.integrate import OdeSolver
 
 DIFFRAX = ("tsit5", "dopri5", "dopri8", "kvaerno5")
@@ -323,7 +323,7 @@ def _solve(
         return jnp.where(armed, jnp.min(guards(system, y, regime)), 1.0)
 
     found: Any = jnp.minimum(10 * _EXACT, _FOUND * jnp.abs(t1))
-    control = diffrax.PIDController(rtol=rtol, atol=atol, dtmin=1e-15 * jnp.abs(t1), force_dtmin=False)
+    control = step_control(rtol, atol, dtmin=1e-15 * jnp.abs(t1), force_dtmin=False)
     sol = diffrax.diffeqsolve(
         diffrax.ODETerm(rhs),
         diffrax_solver(name),
@@ -348,6 +348,23 @@ def _solve(
         sol.stats["num_steps"],
         diffrax.is_successful(sol.result),
     )
+
+
+def step_control(rtol: Any, atol: Any, **bounds: Any) -> PIDController:
+    """diffrax's control of the step size, with an error of NaN for an infinite one: such a step is made again, shorter.
+
+    A first guess may be far too long for a stiff start, so that its stages overflow; diffrax itself tries it for ever.
+    """
+    import diffrax
+
+    return diffrax.PIDController(rtol=rtol, atol=atol, norm=_size_of_error, **bounds)
+
+
+def _size_of_error(error: Any) -> Array:  # of the module: a new function for each call would compile anew
+    import optimistix
+
+    size = optimistix.rms_norm(error)
+    return jnp.where(jnp.isnan(size), jnp.inf, size)
 
 
 def diffrax_solver(name: str) -> AbstractSolver:

@@ -16,7 +16,7 @@ from ..game import Players
 from ..parameters import is_traced
 from ..rules import Rule, State, check_rule, step as one_iteration
 from ..variants import Variant, check_variant
-from .engines import DIFFRAX, diffrax_solver
+from .engines import DIFFRAX, diffrax_solver, step_control
 from .filippov import DiracSystem, pack, unpack, velocity
 from .iterations import first_state
 
@@ -91,9 +91,9 @@ def flow(
         pack(z),
         args=system,
         saveat=diffrax.SaveAt(ts=ts),
-        stepsize_controller=diffrax.PIDController(
-            rtol=(1e-9 if double else 1e-5) if rtol is None else rtol,
-            atol=(1e-12 if double else 1e-7) if atol is None else atol,
+        stepsize_controller=step_control(
+            (1e-9 if double else 1e-5) if rtol is None else rtol,
+            (1e-12 if double else 1e-7) if atol is None else atol,
         ),
         max_steps=max_steps,
         throw=False,

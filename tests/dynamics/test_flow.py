@@ -7,6 +7,7 @@ import json
 import numpy as np
 import oracles
 import pytest
+from scipy.integrate import solve_ivp
 from selection import slow_but
 
 import diracgan as dg
@@ -224,3 +225,25 @@ def test_bad_arguments_are_refused_in_one_line(given, says):
     with pytest.raises(dg.InputError, match=says) as error:
         run(dg.variant("ns"), **given)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("solver", DIFFRAX)
+@pytest.mark.parametrize("size", [30.0, 300.0])
+def test_a_first_step_that_overflows_is_made_again_shorter(solver, size):
+    """wgan-div with p = 4, k = 2: phi' = -theta - 8 |phi|^2 phi, theta' = phi, from where |phi| falls at once."""
+
+    def field(t, z):
+        return [-z[1] - 8 * z[0] ** 3, z[0]]
+
+    truth = solve_ivp(field, (0, 2), [size, size / 2], method="DOP853", rtol=1e-11, atol=1e-11).y[:, -1]
+    traj = dg.simulate(dg.variant("wgan-div", p=4.0), [size], [size / 2], t1=2.0, solver=solver)
+    assert traj.attrs["result"] == "ok"
+    np.testing.assert_allclose(last(traj), truth, rtol=1e-7)
+
+
+def test_the_pure_flow_makes_it_again_too():
+    game, start = dg.variant("wgan-div", p=4.0), ([30.0], [15.0])
+    end = dg.flow(game, *start, [2.0])
+    np.testing.assert_allclose(
+        np.concatenate([end.phi[0], end.theta[0]]), last(dg.simulate(game, *start, t1=2.0)), 1e-3
+    )
