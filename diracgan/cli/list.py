@@ -15,7 +15,7 @@ _TITLES = {
     "modifiers": "On any variant: --l2, --r1, -p NAME=VALUE or with_(NAME=VALUE)",
     "rules": "Rules: --rule NAME",
     "presets": "Presets: as --variant, a variant with its penalties; dg.preset(NAME) gives the rule too",
-    "problems": "Problems of `diracgan train`: NAME[:k=v,...]",
+    "problems": "Problems of `diracgan train`: NAME[:k=v,...], and prior=uniform where inputs are random",
     "tricks": "Tricks of `diracgan train`: --trick NAME[:k=v,...]",
 }
 

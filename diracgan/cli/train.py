@@ -115,7 +115,7 @@ class TrainingOptions:
         argument(
             "[PROBLEM]",
             "dirac, point, curve, points8, gauss2d, ring8, grid25, digits, denoise, idx:PATH or npz:PATH; "
-            "NAME:k=v sets options. ring8 by default.",
+            "NAME:k=v sets options, of most prior=uniform. ring8 by default.",
             names="problem",
         ),
     ] = None

@@ -43,7 +43,7 @@ from .problems import Problem
 from .random import normal
 
 KINDS = ("auto", "linear", "mlp", "dcgan")
-_NORMALISING = ("batch", "layer", "instance", "virtual")  # activations, not weights
+NORMALISING = ("batch", "layer", "instance", "virtual")  # activations, not weights
 _DEPTH = 2  # of an mlp
 NORMS = ("auto", "none", "batch", "layer", "instance", "virtual", "spectral", "weight")
 
@@ -71,8 +71,10 @@ class Architecture(Parametric):
     activation_g: str = param(
         "auto", "the generator's; relu, on vectors tanh", choices=("auto", *ACTIVATIONS)
     )
-    norm_d: str = param("auto", "the critic's norm; batch in a dcgan, else none", choices=NORMS)
-    norm_g: str = param("auto", "the generator's norm; likewise", choices=NORMS)
+    norm_d: str = param(
+        "auto", "the critic's norm; batch in a dcgan that halves images twice, else none", choices=NORMS
+    )
+    norm_g: str = param("auto", "the generator's norm; batch in a dcgan, else none", choices=NORMS)
     dropout_d: float = param(0.0, "share of the critic's activations dropped", low=0, high=1, open_high=True)
     dropout_g: float = param(0.0, "share of the generator's", low=0, high=1, open_high=True)
     minibatch: str = param(
@@ -133,7 +135,9 @@ class Architecture(Parametric):
             "activation_d": "tanh" if smooth else "leaky-relu",
             "activation_g": "tanh" if smooth else "relu",
         }
-        auto |= {"norm_d": norm, "norm_g": norm}
+        # no norm at D's input, which is all there is of the critic of an image that is halved once
+        single = norm == "batch" and self.norm_d == "auto" and _levels(problem.shape)[0] == 1
+        auto |= {"norm_d": "none" if single else norm, "norm_g": norm}
         chosen: dict[str, Any] = {
             n: auto[n] if getattr(self, n) == "auto" else getattr(self, n) for n in auto
         }
@@ -154,9 +158,9 @@ class Architecture(Parametric):
         told = "labels_g = norm" if self.labels_g == "norm" else "skip_z" if self.skip_z else ""
         if self.labels_g == "norm" and self.condition == "none":
             raise InputError("labels_g = norm needs labels; allowed: condition = projection or acgan")
-        if told and norm not in _NORMALISING:
+        if told and norm not in NORMALISING:
             raise InputError(
-                f"{told} needs a norm of the generator's activations; allowed: norm_g = {', '.join(_NORMALISING)}"
+                f"{told} needs a norm of the generator's activations; allowed: norm_g = {', '.join(NORMALISING)}"
             )
 
 
@@ -217,7 +221,7 @@ def _weighted(
     scale = (1.0 / max(math.prod(shape[:-1]), 1)) ** 0.5 if deviation is None else deviation
     w = scale * normal(key, shape)
     # what follows a norm of activations has its shift, and needs no bias of its own
-    bias = None if norm in _NORMALISING else jnp.zeros(shape[-1])
+    bias = None if norm in NORMALISING else jnp.zeros(shape[-1])
     gain = jnp.sqrt(jnp.sum(w**2, axis=tuple(range(w.ndim - 1)))) if norm == "weight" else None
     return cls(w, bias, gain, norm if norm in ("spectral", "weight") else "none", **how)
 
@@ -234,7 +238,7 @@ def _after(
 ) -> list[Any]:
     """What follows a layer: its norm, whose gains may depend on ``told`` numbers, its activation, its dropout."""
     made: list[Any] = []
-    if norm in _NORMALISING:
+    if norm in NORMALISING:
         of = (jnp.zeros((told, channels)),) * 2 if told else (None, None)
         made.append(Norm(1.0 + deviation * normal(key, (channels,)), jnp.zeros(channels), norm, *of))
     made.append(Activation(activation))

@@ -16,10 +16,11 @@ from numpy.typing import ArrayLike
 from ..errors import InputError, word
 from ..game import Players
 from ..variants import Variant
-from .architecture import players as fresh
+from .architecture import NORMALISING, players as fresh
 from .classifier import train_classifier
 from .config import RunConfig
 from .games import game as one_game
+from .layers import Norm
 from .problems import Problem
 from .trainer import TrainingSetup, TrainState, begin, convolutional, on_every_device, stack
 
@@ -127,10 +128,16 @@ def generators(setup: TrainingSetup, state: TrainState) -> dict[str, Any]:
 def warnings(made: RunConfig) -> list[str]:
     """What is allowed but unwise about a run, one line each."""
     found = []
-    norm = made.networks.norm_d
+    both = jax.eval_shape(lambda: fresh(made.networks, made.problem, jax.random.key(0)))
     own = type(made.variant).penalty is not Variant.penalty
     penalised = own or made.variant.modifications.keys() & {"r1", "r2", "gp"}
-    if norm == "batch" and penalised:
+    norms = [[v.kind for v in getattr(one, "layers", ()) if isinstance(v, Norm)] for one in both]
+    without = {"d": "the critic's first layer has none, and it has no other", "g": "no hidden layer"}
+    for who, kinds in zip("dg", norms, strict=True):
+        norm = getattr(made.networks, f"norm_{who}")
+        if norm in NORMALISING and not kinds:
+            found.append(f"norm_{who} = {norm} does nothing in these networks: {without[who]}")
+    if penalised and "batch" in norms[0]:
         found.append(
             "batch norm in the critic under a gradient penalty: the penalty is meant for the slope at each sample, and "
             "in a batch norm each logit depends on the other samples too, so that it is the slope of the batch's sum "

@@ -139,8 +139,12 @@ class Pool(eqx.Module):
     def __call__(self, x: Array, how: Pass = PLAIN) -> Array:
         """(n, h, w, c) -> (n, h/2, w/2, c)."""
         n, h, w, c = x.shape
-        squares = x.reshape(n, h // 2, 2, w // 2, 2, c)
-        return jnp.max(squares, axis=(2, 4)) if self.kind == "max" else jnp.mean(squares, axis=(2, 4))
+        squares = x.reshape(n, h // 2, 2, w // 2, 2, c).swapaxes(2, 3).reshape(n, h // 2, w // 2, 4, c)
+        if self.kind == "average":
+            return jnp.mean(squares, axis=3)
+        # of equal numbers, which flat parts of images are full of, the first has the whole slope, as in PyTorch
+        first = jax.nn.one_hot(jnp.argmax(squares, axis=3), 4, axis=3, dtype=bool)
+        return jnp.sum(jnp.where(first, squares, 0.0), axis=3)
 
 
 class Up(Weighted):

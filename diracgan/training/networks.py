@@ -19,7 +19,7 @@ from jax import Array
 
 from ..errors import InputError
 from ..pytrees import Pytree
-from .layers import ACTIVATIONS, PLAIN, Dense, LinearCritic, Norm, Pass, Weighted
+from .layers import ACTIVATIONS, PLAIN, Dense, LinearCritic, MinibatchDifference, Norm, Pass, Weighted
 
 
 def critic(phi: Pytree, x: Array, how: Pass = PLAIN) -> Array:
@@ -181,7 +181,7 @@ def filters(network: Pytree, shape: tuple[int, ...]) -> np.ndarray:
         shape: of an image, (h, w, c).
 
     Returns:
-        (outputs, side, side, c), or (outputs, h, w, c) of dense layers.
+        (outputs, side, side, c), or (outputs, h, w, c) of dense layers; what they see besides an image is left out.
 
     Example:
         >>> import jax
@@ -194,6 +194,7 @@ def filters(network: Pytree, shape: tuple[int, ...]) -> np.ndarray:
     first = next(layer for layer in (*network.layers, network.head) if isinstance(layer, Weighted))
     w = np.asarray(first.kernel(), np.float64)
     if w.ndim == 2:
-        w = w[: math.prod(shape)].reshape(*shape, -1)
-    w = np.moveaxis(w, -1, 0)
+        times = 1 + any(isinstance(layer, MinibatchDifference) for layer in network.layers)
+        w = w[: math.prod(shape) * times].reshape(*shape[:2], shape[2] * times, -1)
+    w = np.moveaxis(w[:, :, : shape[2]], -1, 0)
     return w / np.maximum(np.abs(w).max(axis=(1, 2, 3), keepdims=True), 1e-30)

@@ -388,6 +388,13 @@ def test_a_kernel_that_the_stride_does_not_divide_makes_a_checkerboard(k):
     assert set(inner.ravel()) == {few * few, few * many, many * many}
 
 
+def test_of_equal_numbers_the_first_has_the_whole_slope():
+    """As ``torch.nn.functional.max_pool2d`` has it; R1 at images with flat parts squares this slope."""
+    flat = jnp.zeros((1, 4, 2, 1)).at[0, 3, 0, 0].set(1.0)
+    slope = jax.grad(lambda x: jnp.sum(Pool("max")(x) * jnp.array([2.0, 3.0])[None, :, None, None]))(flat)
+    np.testing.assert_array_equal(slope[0, :, :, 0], [[2, 0], [0, 0], [0, 0], [3, 0]])
+
+
 @pytest.mark.slow  # no fast witness: too dear
 def test_pooling_in_place_of_strides():
     image = jnp.arange(16.0).reshape(1, 4, 4, 1)

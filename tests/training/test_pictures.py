@@ -13,6 +13,7 @@ from diracgan.training.architecture import Architecture, players
 from diracgan.training.build import start
 from diracgan.training.config import configure
 from diracgan.training.latent import walk
+from diracgan.training.layers import Weighted
 from diracgan.training.networks import filters
 from diracgan.training.pictures import grid
 from diracgan.training.problems import problem
@@ -62,6 +63,23 @@ def test_filters_are_the_weights_as_they_are_used():
         axis=0
     )
     np.testing.assert_allclose(answer, np.asarray(dense.layers[0](image))[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "dcgan"])
+def test_filters_leave_out_what_a_batch_adds(kind):
+    """A sample that is its batch's mean differs from it by 0: its answer is that of the filters alone."""
+    on = problem("digits")
+    phi = players(Architecture(kind=kind, width=3, minibatch="difference"), on, KEY).phi
+    first = next(layer for layer in phi.layers if isinstance(layer, Weighted))
+    picture = filters(phi, on.shape)
+    seen = np.asarray(first.kernel()).reshape(*picture.shape[1:3], 2, 3)[:, :, 0]
+    scaled = np.moveaxis(seen / np.abs(seen).max(axis=(0, 1)), -1, 0)
+    np.testing.assert_allclose(picture[..., 0], scaled, rtol=1e-5)
+    image = jnp.asarray(np.random.default_rng(1).normal(size=(1, 8, 8, 1)), jnp.float32)
+    answer = np.asarray(first(phi.layers[0](image)))[0]
+    corner = np.asarray(image[0, :, :, 0]) if kind == "mlp" else np.asarray(image[0, 1:5, 1:5, 0])
+    answer = answer if kind == "mlp" else answer[1, 1]
+    np.testing.assert_allclose(np.einsum("hw,hwo->o", corner, seen), answer, rtol=1e-4, atol=1e-5)
 
 
 def test_a_walk_stands_in_one_row():

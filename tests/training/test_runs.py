@@ -278,10 +278,15 @@ def test_a_checkpoint_of_another_network(folder, cli):
 
 
 def test_what_is_unwise_is_said(cli):
-    made = config.configure("ns:r1=0.1", "digits", networks={"norm_d": "batch"})
+    made = config.configure("ns:r1=0.1", "ring8", networks={"norm_d": "batch"})
     assert [w.split(":")[0] for w in warnings(made)] == ["batch norm in the critic under a gradient penalty"]
-    assert not warnings(config.configure("ns", "digits"))
-    assert not warnings(config.configure("wgan-gp", "digits", networks={"norm_d": "layer"}))
+    # the critic of 8x8 pixels is one convolution and its head: there is no norm, and none by default
+    assert not warnings(config.configure("ns:r1=0.1", "digits"))
+    for on, networks in (("digits", {}), ("ring8", {"depth_d": 1})):
+        made = config.configure("ns:r1=0.1", on, networks={"norm_d": "batch", **networks})
+        assert [w.split(":")[0] for w in warnings(made)] == ["norm_d = batch does nothing in these networks"]
+    assert not warnings(config.configure("ns:r1=0.1", "dirac"))
+    assert not warnings(config.configure("wgan-gp", "ring8", networks={"norm_d": "layer"}))
     code, _, err = cli("train", "ring8", "-N", "norm_d=batch", "--r1", 0.1, "--steps", 0)
     assert (code, err.count("\n")) == (2, 1)
 
