@@ -89,6 +89,7 @@ class Thresholds:
     # by which a fitted exponent may differ from 1/(q - 1) to be replaced by it
     exponent_of_degree: float = 0.04
     smaller: tuple[float, ...] = (1.0, 1e-2, 1e-4)  # shares of an amplitude at which the degree is looked at
+    known_bend: float = 64.0  # roundings of a field: less curvature than this has no degree
     bent_by_logarithm: float = 0.3  # by which a logarithm may bend a fitted exponent
     whole_power: float = 0.1  # of a logarithm: a measured power nearer to 1 than this is 1
     # of a motion enlarged again and again: the largest share that the curved terms are of it in a turn
@@ -294,6 +295,9 @@ class Thresholds:
     # ---------------------------------------------------------------- cross-examination
     # times the motion, the datum and where the field is bent last: how far out growth is asked whether it lasts
     far: float = 1e3
+    places_ahead: int = 7  # from here to so far out, from which an equilibrium is looked for
+    near_ahead: float = 4.0  # times the distance of such a place: the reach of that search
+    straight_ahead: float = 0.9  # cosine of the angle by which an equilibrium may lie beside the way outward
     # times the last two of these: a law of growth seen so far out misses nothing bounded
     well_beyond: float = 1e2
     same_pump: float = 2e-3  # by which what an adaptive rule adds to r^2 may fall from window to window

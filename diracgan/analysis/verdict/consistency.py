@@ -12,6 +12,7 @@ from ..decision_thresholds import T
 from ..kinds import Kind
 from ..linear.decision import status_of
 from ..linear.status import Status
+from ..orbits import rest_points
 from . import enclosing
 from .evidence import Answer, Case, by
 
@@ -142,11 +143,33 @@ def _against_a_weaker_pump(case: Case, answer: Answer) -> str | None:
     return f"it is pumped ever less: r^2 grows by {pumped[0]:.3g} and then by {pumped[-1]:.3g} per iteration"
 
 
+def _against_a_point_ahead(case: Case, answer: Answer) -> str | None:
+    """A motion that creeps outward, ever more slowly, ends on an attracting equilibrium that lies ahead of it."""
+    late = case.looks[-T.monotone :]
+    creeps = answer.kind == Kind.DIVERGES and bool(late) and "rate" not in answer.numbers
+    if not creeps or case.nested or case.ended or not case.goes_one_way(late):
+        return None
+    n = 2 * case.system.dim
+    here = late[-1].stretch.zs[-1] - case.origin
+    size = float(np.linalg.norm(here))
+    for factor in T.decade ** np.linspace(0.0, np.log10(T.far), T.places_ahead):
+        start = case.motion.flat(case.moved(float(factor)))
+        rest = rest_points.rest_near(case.motion, start, T.near_ahead * size * float(factor))
+        if rest is None:
+            continue
+        off = rest.flat[:n] - case.origin
+        ahead = float(off @ here) > T.straight_ahead * size * float(np.linalg.norm(off))
+        if ahead and np.linalg.norm(off) > size and case.spectrum(rest.flat[:n]).status == Status.STABLE:
+            return f"ahead of it lies {case.vector(rest.flat[:n])}, an equilibrium that attracts"
+    return None
+
+
 _CHECKS: tuple[Callable[[Case, Answer], str | None], ...] = (
     _against_its_numbers,
     _against_multipliers,
     _against_the_linearisation,
     _against_its_drift,
+    _against_a_point_ahead,
     _against_what_lies_beyond,
     _against_a_weaker_pump,
 )

@@ -130,6 +130,9 @@ def _follow(case: Case, state: Pytree, turn: float) -> Answer:
         span = case.affordable(T.turns * turn)
         stretch = case.advance(state, span, 1)
         if stretch.result == MotionResult.MAX_STEPS and case.looks:
+            answer = _on_the_way(case, stretch)
+            if answer is not None:
+                return answer
             break
         if stretch.result != MotionResult.OK:
             return _last_word(case, termination.ended, stretch)
@@ -147,6 +150,9 @@ def _follow(case: Case, state: Pytree, turn: float) -> Answer:
             continue
         stretch = case.advance(state, max(T.skip * case.time, span), 0 if case.motion.discrete else 1)
         if stretch.result == MotionResult.MAX_STEPS:
+            answer = _on_the_way(case, stretch)
+            if answer is not None:
+                return answer
             break
         if stretch.result != MotionResult.OK:
             return _last_word(case, termination.ended, stretch, state)
@@ -162,6 +168,25 @@ def _rests_for_good(case: Case, began: Pytree, stretch: Stretch) -> bool:
     if not case.motion.discrete or np.any(stretch.zs != stretch.zs[0]):
         return False
     return np.array_equal(case.motion.flat(began), case.motion.flat(stretch.end))
+
+
+def _on_the_way(case: Case, stretch: Stretch) -> Answer | None:
+    """What a stretch that spent the budget has seen of a point: its halves are two more windows.
+
+    A slow motion of a stiff field may spend most of the budget in one stretch, far beyond the last window.
+    """
+    seen = np.all(np.isfinite(stretch.zs), axis=1)
+    if np.sum(seen) < T.rows_of_a_slope:
+        return None
+    stretch = stretch._replace(t=stretch.t[seen], zs=stretch.zs[seen])
+    answer = _told(case, fixed_points.arrived, stretch)
+    if answer is None:
+        halves = zip(np.array_split(stretch.t, 2), np.array_split(stretch.zs, 2), strict=True)
+        case.looks += [case.look(stretch._replace(t=t, zs=zs)) for t, zs in halves]
+        answer = _told(case, fixed_points.to_a_point, stretch)
+        if answer is None:  # too few rows a turn for what judges laws
+            del case.looks[-2:]
+    return answer if answer is not None and consistency.agrees(case, answer) else None
 
 
 def _last_word(case: Case, judge: Callable[..., Answer], *more: Any) -> Answer:

@@ -407,3 +407,72 @@ def test_a_field_whose_square_leaves_the_float_range_has_a_verdict_and_no_warnin
         warnings.simplefilter("error")
         v = dg.verdict(dg.variant("ns").with_(l2=1e200), effort=0.05, edge=False)
     assert v.kind == "undecided"  # for floats theta rests, and no time in which it moves is within reach
+
+
+# ---------------------------------------------------------------- curvature below rounding
+
+
+class KinkAside(dg.Variant):
+    """a = 1 + sgn(s + k) |s + k|^(1/2) and b = 1, where s = phi (theta - x0) is far from -k in the end."""
+
+    k: float = 0.25
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        s = jnp.mean(fake) - jnp.mean(real)
+        return s + jnp.abs(s + self.k) ** 1.5 / 1.5
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+
+@pytest.mark.parametrize(("k", "x0"), slow_but([(0.123, 0.588), (0.25, 0.6), (1.0, -3.0)], (1.0, -3.0)))
+def test_a_field_curved_by_less_than_its_rounding_has_no_logarithm(k, x0):
+    # a0 = 1 + k^(1/2), a' = 1/(2 k^(1/2)): E = phi^2/(2 a0) + (theta - x0)^2/2 has E' = -s^2 a'/a0, where
+    # s^2 = a0 E^2/2 on average, so that E = 2/(a' t) and r^2 = (a0 + 1) E
+    v = dg.verdict(KinkAside(k=k), [1.2], [x0 + 0.9], x0=[x0], edge=False)
+    assert v.kind == "converges-sublinearly" and "log" not in v.text
+    c = np.sqrt(2 * (2 + k**0.5) * 2 * k**0.5)
+    assert (v.numbers["exponent"], v.numbers["constant"]) == (0.5, pytest.approx(c, rel=2e-3))
+
+
+# ---------------------------------------------------------------- ahead of a creep
+
+
+class FakeLabel(dg.Variant):
+    """The critic's labels are 1 and -b, the generator asks for 1: phi' = (1 - x0 phi) x0 - (phi theta + b) theta."""
+
+    b: float = 0.0
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean((real - 1.0) ** 2 + (fake + self.b) ** 2) / 2
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean((fake - 1.0) ** 2) / 2
+
+
+@pytest.mark.parametrize(
+    ("b", "x0", "lecam"), slow_but([(0.16, 1.958, 0.336), (0.2, -1.5, 0.5)], (0.2, -1.5, 0.5))
+)
+def test_what_spent_the_budget_beyond_the_last_window_has_seen_the_point(b, x0, lecam):
+    # theta creeps, at a rate 1e-5 of the critic's, to (0, x0/b): there mu^2 + (1 + 2 lecam) (x0^2 + theta^2) mu + b = 0
+    v = dg.verdict(FakeLabel(b=b).with_(lecam=lecam), [-0.008], [x0 - 0.006], x0=[x0], edge=False)
+    assert v.kind == "converges-elsewhere" and v.numbers["limit_theta"] == pytest.approx([x0 / b])
+    fast = (1 + 2 * lecam) * (x0**2 + (x0 / b) ** 2)
+    assert v.numbers["rate"] == pytest.approx((fast - np.sqrt(fast**2 - 4 * b)) / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("b", "x0", "lecam"),
+    slow_but([(0.01, 1.958, 0.336), (0.003, 1.0, 0.0)], (0.003, 1.0, 0.0)),
+)
+def test_a_creep_towards_a_far_equilibrium_does_not_diverge(b, x0, lecam):
+    # theta' = (x0 - b theta) / ((1 + 2 lecam) theta^2) looks like t^(1/3) until theta is near x0/b
+    v = dg.verdict(FakeLabel(b=b).with_(lecam=lecam), [-0.008], [x0 + 0.01], x0=[x0], edge=False)
+    assert v.kind == "undecided" and f"ahead of it lies (0, {x0 / b:.5g})" in v.text
+
+
+@pytest.mark.slow  # fast, its neighbours above
+def test_a_creep_with_nothing_ahead_diverges():
+    # b = 0: theta^3 = 3 x0 t
+    v = dg.verdict(FakeLabel(), [-0.008], [1.01], x0=[1.0], edge=False)
+    assert v.kind == "diverges" and v.numbers["exponent"] == pytest.approx(-1 / 3)
