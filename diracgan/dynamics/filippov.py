@@ -13,6 +13,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -200,7 +201,7 @@ def flow_by(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -
         return velocity(system, y)
     if regime.sliding == 0:
         return velocity(system, y, regime.modes)
-    here, steps, shares, normals, unit = _beside(velocity, system, y, regime)
+    here, steps, shares, normals, unit, _ = _beside(velocity, system, y, regime)
     v, inner = here + shares @ steps, normals @ normals.T
     v = v - _solved(inner, normals @ v) @ normals
     return v - _solved(inner, _back(system, y, regime, unit, v)) @ normals
@@ -233,7 +234,7 @@ def guards_by(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime)
     if regime.sliding == 0:
         return jnp.concatenate([jnp.where(jnp.isnan(held), 1.0, held), size])
     held = jnp.where(jnp.isnan(held) | jnp.any(regime.flips, axis=0), 1.0, held)
-    shares = _beside(velocity, system, y, regime)[2]
+    shares = _pushed(velocity, system, y, regime)
     return jnp.concatenate([held, shares, 1.0 - shares, size])
 
 
@@ -304,33 +305,106 @@ def guard_count(regime: Regime) -> int:
 
 def _beside(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -> tuple[Array, ...]:
     """The field on this side, its changes across the K surfaces slid upon (K, n), Filippov's shares of them (K,),
-    the surfaces' gradients (K, n) in units of their largest entries, and these (K,).
+    the surfaces' gradients (K, n) in units of their largest entries, these (K,), and across which the field does not
+    change, as sqrt|g| does not (K,).
 
-    The shares make every surface function slid upon stand still: n_j . (here + sum_k share_k step_k) = 0. Across a
-    surface on which the field vanishes, as sqrt|g| does, it does not change: there they are 1/2, and leave [0, 1] as
-    soon as a speed through the surface is seen, which no share could balance. Where nothing moves along it, nothing
-    comes to push: what speed is seen there is that of the root beside it.
+    The shares make every surface function slid upon stand still: n_j . (here + sum_k share_k step_k) = 0. Where the
+    field does not change they are about 1/2, as the speed through the surface is.
     """
     here = velocity(system, y, regime.modes)
-    across = jnp.where(regime.flips, -regime.modes, regime.modes)
-    steps = jax.vmap(lambda modes: velocity(system, y, modes))(across) - here
+    steps = jax.vmap(lambda modes: velocity(system, y, modes))(_far_sides(regime)) - here
     normals = jax.jacfwd(lambda y: _slid_upon(regime, surfaces(system, y, regime.modes)))(y)
     unit = jnp.max(jnp.abs(normals), axis=1)  # a slide towards a corner shortens them until no square is left
     unit = jnp.where(unit > 0, unit, 1.0)
     normals = normals / unit[:, None]
     matrix, pull = normals @ steps.T, -normals @ here
     largest = jnp.linalg.norm(normals, axis=1) * jnp.max(jnp.abs(here))
-    along = here - normals.T @ _solved(normals @ normals.T, normals @ here)
-    goes_on = jnp.max(jnp.abs(along)) > _SEEN * jnp.max(jnp.abs(here))
     stands = jnp.abs(jnp.diag(matrix)) <= 1e-9 * largest
-    seen = jnp.where(
-        goes_on, _slid_upon(regime, regime.modes) * pull / (_SEEN * jnp.where(goes_on, largest, 1.0)), 0.0
-    )
-    matrix, pull = matrix + jnp.diag(jnp.where(stands, 1.0, 0.0)), jnp.where(stands, 0.5 + 0.5 * seen, pull)
-    return here, steps, _solved(matrix, pull), normals, unit
+    # where a jump dies with the field, Newton's derivative sees the surface to the end
+    speed = _slid_upon(regime, regime.modes) * pull / jnp.where(largest > 0, _SEEN * largest, 1.0)
+    share = 0.5 + 0.5 * jnp.clip(speed, -1.0, 1.0)
+    matrix, pull = matrix + jnp.diag(jnp.where(stands, 1.0, 0.0)), jnp.where(stands, share, pull)
+    return here, steps, _solved(matrix, pull), normals, unit, stands
+
+
+def _far_sides(regime: Regime) -> Array:
+    """The branches across each of the surfaces slid upon, (K, m)."""
+    return jnp.where(regime.flips, -regime.modes, regime.modes)
+
+
+def _pushed(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -> Array:
+    """Filippov's shares (K,), which leave [0, 1] where a slide ends.
+
+    Where the field is the same on both sides no share balances a speed through the surface, and to stay there is a
+    solution only while there is none. So the share leaves its 1/2 with the push, by :func:`told_from_a_root`.
+    """
+    *_, shares, normals, unit, stands = _beside(velocity, system, y, regime)
+    far_sides, sides = _far_sides(regime), _slid_upon(regime, regime.modes)
+
+    def field(k: int, y: Array, modes: Array) -> Array:
+        """Beside the k-th surface, that along the others."""
+        v = here = velocity(system, y, modes)
+        for i in range(regime.sliding):
+            if i != k:
+                v = v + shares[i] * (velocity(system, y, jnp.where(regime.flips[i], -modes, modes)) - here)
+        return v
+
+    def held(y: Array) -> Array:
+        return sides * _slid_upon(regime, surfaces(system, y, regime.modes)) / unit
+
+    g, ends = held(y), []
+    for k in range(regime.sliding):
+        normal = sides[k] * normals[k]
+        points, off = beside_foot(system, y, g[k], normal)
+        branches = jnp.stack([*[regime.modes] * 3, *[far_sides[k]] * 2])
+        v = jax.vmap(partial(field, k))(points, branches)
+        push, root = told_from_a_root(v @ normal, held(points[0])[k], off)
+        least = _SEEN * jnp.linalg.norm(normal) * jnp.max(jnp.abs(v)) + root
+        ends.append(0.5 - 0.5 * push / jnp.where(least == 0, 1.0, least))
+    return jnp.where(stands, jnp.stack(ends), shares)
 
 
 _SEEN = 1e-7  # of the field: a speed through a surface on which it would stand, by which the motion leaves it
+_BESIDE = 1e-12  # of the state and the datum: how far beside a surface a root is looked at
+_FURTHER = 16.0  # times as far, a second time
+_AT_MOST = 4.0  # times the root that was measured further off
+
+
+def beside_foot(system: DiracSystem, y: Array, g: Array, normal: Array) -> tuple[Array, Array]:
+    """Five points for :func:`told_from_a_root` (5, n), and by how much the switching function differs at the second.
+
+    The first is the foot of ``y`` on a surface, where its function is ``g`` with the gradient ``normal``; then come
+    two on this side, where that is above 0, and two on the far one.
+    """
+    way = normal / (normal @ normal)
+    size = jnp.maximum(jnp.max(jnp.abs(y)), jnp.max(jnp.abs(system.x0)))
+    off = _BESIDE * size * jnp.linalg.norm(normal)
+    distances = jnp.array([0.0, 1.0, _FURTHER, -1.0, -_FURTHER])
+    return y - g * way + (off * distances)[:, None] * way, off
+
+
+def told_from_a_root(speeds: Array, left: Array, off: Array) -> tuple[Array, Array]:
+    """The push through a surface towards this side, and how much of it a root may be, by the speeds there.
+
+    With the speed v(g) = a + b |g|^p, a push is a, which stays on the surface, and a root is b |g|^p, which dies with
+    g. A point of the surface is known to rounding only: there g = ``left`` is not 0, and sqrt|g| far above rounding.
+    From v at ``off`` and 16 ``off``, far beyond ``left``, 16^p = (v2 - v0)/(v1 - v0), and there b |g|^p is
+    (v1 - v0) |left/off|^p, whatever a is.
+
+    Where the root leads back against the push from ``off`` already, that is none: the motion stays nearer, where
+    b |g|^p = a, and about which it is far stiffer than anything else.
+    """
+    v0, v1, v2, w1, w2 = speeds
+
+    def root(near: Array, far: Array) -> Array:
+        grown = jnp.where(near != v0, (far - v0) / jnp.where(near != v0, near - v0, 1.0), 1.0)
+        power = jnp.log(jnp.clip(grown, 1.0, _FURTHER)) / math.log(_FURTHER)
+        return jnp.abs(near - v0) * jnp.minimum(jnp.abs(left) / jnp.where(off > 0, off, 1.0), 1.0) ** power
+
+    away = jnp.where(v0 > 0, v1, -w1) > 0
+    return jnp.where(away, v0, 0.0), _AT_MOST * jnp.maximum(root(v1, v2), root(w1, w2))
+
+
 # Numbers alone, neither an index nor a library's solver: a slide is then a scalar program, for NumPy and for C.
 
 

@@ -23,6 +23,7 @@ from .filippov import (
     DiracSystem,
     Regime,
     Velocity,
+    beside_foot,
     every_branch,
     face_count,
     flow_by,
@@ -34,6 +35,7 @@ from .filippov import (
     natural_velocity,
     plain,
     surface_count,
+    told_from_a_root,
     velocity,
 )
 
@@ -157,32 +159,32 @@ def speeds(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.nda
     """How fast the motion on this side, and the one on the far side, move away from surface k towards this side.
 
     Where both vanish on the surface but not beside it, as sqrt|g| does, it is reached in a finite time, and to stay is
-    a solution, also where the other side leads away: then the speeds are those beside it, both as if they led back. So
-    they are where both sides lead back, however slowly: then no more than an error of integration has met the surface.
+    a solution while nothing pushes, also where the other side leads away: then the speeds are those beside it, both as
+    if they led back. So they are where both sides lead back, however slowly: then no more than an error of integration
+    has met the surface.
     """
     normal = np.asarray(look(system, y, regime.modes).normals)[k] * regime.modes[k]
     both = (np.asarray(flow_in(system, y, r)) for r in (regime, _across(regime, shared)))
     here, there = (float(normal @ v) for v in both)
     least = _VANISHES * max(abs(here), abs(there))
     beside = [[_beside_surface(system, y, side, off) for off in _OFF] for side in (normal, -normal)]
-    for (far, near), (other, _) in zip(beside, reversed(beside), strict=True):
-        if far < -least and near < _STEEP * far and not (other > least and _pushes(system, y, regime, k)):
-            return far, -far
+    back = [far for far, near in beside if far < -least and near < _STEEP * far]
     slower = max(far for far, _ in beside)
-    if slower < -least and _stands(system, y, regime, normal, -slower):
-        return slower, -slower
-    return here, there
+    if not back and slower < -least and _stands(system, y, regime, normal, -slower):
+        back = [slower]
+    return (back[0], -back[0]) if back and not _pushes(system, y, regime, k, shared) else (here, there)
 
 
-def _pushes(system: DiracSystem, y: Array, regime: Regime, k: int) -> bool:
-    """Whether there is a speed through surface k on the surface itself, where no root adds to it.
-
-    Then to stay there is not a solution.
-    """
-    near = look(system, y, regime.modes)
-    normal, g = np.asarray(near.normals)[k], float(np.asarray(near.g)[k])
-    v = np.asarray(flow_in(system, y - (g / float(normal @ normal)) * normal, regime))
-    return abs(float(normal @ v)) > _SEEN * float(np.linalg.norm(normal) * np.max(np.abs(v)))
+def _pushes(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.ndarray) -> bool:
+    """Whether there is a speed through surface k on the surface itself: then to stay there is not a solution."""
+    side, near = regime.modes[k], look(system, y, regime.modes)
+    normal = side * np.asarray(near.normals)[k]
+    points, off = (np.asarray(a) for a in beside_foot(system, y, side * np.asarray(near.g)[k], normal))
+    branches = [regime] * 3 + [_across(regime, shared)] * 2
+    v = np.array([np.asarray(flow_in(system, *at)) for at in zip(points, branches, strict=True)])
+    left = side * np.asarray(look(system, points[0], regime.modes).g)[k]
+    push, root = (float(a) for a in told_from_a_root(v @ normal, left, off))
+    return abs(push) > _SEEN * float(np.linalg.norm(normal) * np.max(np.abs(v[0]))) + root
 
 
 def _stands(system: DiracSystem, y: Array, regime: Regime, normal: np.ndarray, beside: float) -> bool:
@@ -377,7 +379,10 @@ def _shared(near: Crossing, y: Array, k: int, losses: int) -> np.ndarray:
     lengths = np.linalg.norm(normals, axis=1)
     parallel = np.abs(normals @ normals[k]) >= (1 - _PARALLEL) * lengths * lengths[k]
     parallel &= bool(lengths[k] > 0)
-    shared = parallel & (lengths > 0) & (np.abs(np.asarray(near.g)) <= _TIED * _scale(y) * lengths)
+    # as near as the one that is met: a motion towards 0 may have met it where its whole state is no further off
+    met = abs(float(near.g[k])) / lengths[k] if lengths[k] > 0 else 0.0
+    within = np.maximum(_TIED * _scale(y), (1 + _PARALLEL) * met)
+    shared = parallel & (lengths > 0) & (np.abs(np.asarray(near.g)) <= within * lengths)
     shared &= np.arange(len(lengths)) < losses
     shared[k] = True
     return shared

@@ -20,7 +20,7 @@ from diracgan.analysis.orbits.rest_points import rest_near
 from diracgan.dynamics import run
 from diracgan.dynamics.engines import TimeSpan
 from diracgan.dynamics.event_loop import event_loop
-from diracgan.dynamics.filippov import DiracSystem, Regime, flow_in, guards, plain
+from diracgan.dynamics.filippov import DiracSystem, Regime, flow_in, guards, plain, told_from_a_root
 from diracgan.dynamics.regimes import integrate
 from diracgan.game import Players
 
@@ -192,10 +192,13 @@ def test_a_kink_and_a_root_on_one_surface_are_met_together():
 
 
 class Lifted(dg.Variant):
-    """phi' = theta - sgn(phi) sqrt|phi|, theta' = -1, with x0 = 1."""
+    """phi' = theta - sgn(phi) |phi|^p, theta' = -1, with x0 = 1."""
+
+    p: float = 0.5
 
     def critic_loss(self, real, fake, x_real, x_fake):
-        return jnp.mean(jnp.abs(real) ** 1.5) / 1.5 - jnp.mean(real) * jnp.mean(x_fake)
+        q = 1 + self.p
+        return jnp.mean(jnp.abs(real) ** q) / q - jnp.mean(real) * jnp.mean(x_fake)
 
     def generator_loss(self, real, fake, x_real, x_fake):
         return jnp.mean(x_fake)
@@ -208,6 +211,52 @@ def test_a_slide_by_roots_ends_on_the_side_to_which_the_field_pushes(theta, fall
     regime = plain(np.ones(1))._replace(flips=np.ones((1, 1), bool), surfaces=np.zeros(1, int))
     shares = np.asarray(guards(system, np.array([0.0, theta]), regime))[1:3]
     assert np.flatnonzero(shares <= 0).tolist() == ([] if fallen is None else [fallen])
+
+
+@pytest.mark.parametrize("p", [1 / 3, 0.5, 2 / 3])
+@pytest.mark.parametrize("push", [0.0, 1e-3, -1e-3])
+@pytest.mark.parametrize("even", [False, True])
+def test_a_push_is_told_from_a_root_by_a_speed_that_dies_with_the_distance(p, push, even):
+    # v = a - b |g|^p, beyond g = 0 with -b where the root leads back there too; the foot lies 1e-17 off the surface
+    left, off, b = 1e-17, 1e-12, 0.3
+    g = np.array([left, off, 16 * off, -off, -16 * off])
+    v = push - b * (1.0 if even else np.sign(g)) * np.abs(g) ** p
+    seen, root = (float(a) for a in told_from_a_root(v, left, off))
+    if push == 0:
+        assert abs(seen) <= root
+    else:  # b |g|^p = a at 3e-8, 1e-5 or 2e-4, far off: nothing holds the motion here
+        assert seen == pytest.approx(push, rel=1e-2)
+        assert root < 0.1 * abs(push)
+
+
+def test_a_push_that_the_root_balances_beside_the_surface_is_none():
+    # b |g|^(1/3) = a at g = 4e-14: the motion stays there, about which it is 3e8 times as fast as anything else
+    g = np.array([0.0, 1e-12, 1.6e-11, -1e-12, -1.6e-11])
+    push, _ = told_from_a_root(1e-5 - 0.3 * np.cbrt(g), 0.0, 1e-12)
+    assert push == 0.0
+
+
+@pytest.mark.parametrize(("p", "left"), [(1 / 3, 1e-17), (0.5, -1e-17), (2 / 3, 1e-16)])
+def test_the_root_beside_a_surface_does_not_end_a_slide(p, left):
+    # left^p is up to 2e-6 of the field, which moves along the surface with 1
+    system = DiracSystem(Lifted(p=p), np.ones(1), Players(1.0, 1.0), None)
+    regime = plain(np.ones(1))._replace(flips=np.ones((1, 1), bool), surfaces=np.zeros(1, int))
+    for y in ([left, 0.0], [left, 1e-13]):
+        shares = np.asarray(guards(system, np.array(y), regime))[1:3]
+        np.testing.assert_allclose(shares, 0.5, atol=0.4)
+
+
+@pytest.mark.slow  # the guards of such slides: above
+@pytest.mark.parametrize("p", [1 / 3, 2 / 3])
+def test_a_surface_is_left_by_the_push_whatever_the_root(p):
+    # as below; for p = 1/3 the motion stays where |phi|^p = t, for p = 2/3 it is -t^2/2 at first
+    def field(t, z):
+        return -t - np.sign(z) * np.abs(z) ** p
+
+    traj = run(Lifted(p=p), [0.0], [0.0], x0=[1.0], t1=2.0, backend="scipy")
+    times = traj["time"]
+    out = solve_ivp(field, (0, 2), [0.0], method="Radau", rtol=1e-9, atol=1e-14, t_eval=times, max_step=0.01)
+    np.testing.assert_allclose(traj["phi"][:, 0], out.y[0], atol=1e-7)
 
 
 @pytest.mark.slow  # the guards of such a slide: above

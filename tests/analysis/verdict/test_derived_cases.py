@@ -22,6 +22,8 @@ from written_games import Henon, Written
 import diracgan as dg
 from diracgan.variants import parse
 
+HALF = 0.5
+
 
 class Huber(dg.Variant):
     """a = min(1 + s, 1), b = min(1 - s, 1) for |s| < 1, times ``unit``: E' = -s^2, r' = -r^3/8 on average."""
@@ -126,18 +128,25 @@ class BothFall(Falls):
 
 
 class RootsUnderSlopes(dg.Variant):
-    """phi' = -phi - k phi^(1/2), theta' the same: u = phi^(1/2) has u' = -(u + k)/2, and is 0 at 2 log((u0 + k)/k)."""
+    """phi' = -phi - k phi^p, theta' the same, for what of phi is along x0 and for every entry of theta."""
 
     k: float = 1e-6
+    p: float = HALF
 
     def bowl(self, x):
-        return jnp.mean(x**2) / 2 + self.k * jnp.mean(jnp.abs(x) ** 1.5) / 1.5
+        q = 1 + self.p
+        return jnp.sum(jnp.mean(x**2 / 2 + self.k * jnp.abs(x) ** q / q, axis=0))
 
     def critic_loss(self, real, fake, x_real, x_fake):
         return self.bowl(real)
 
     def generator_loss(self, real, fake, x_real, x_fake):
         return self.bowl(x_fake)
+
+
+def fallen(start: float, k: float, p: float) -> float:
+    """When it is 0: u = x^(1-p) has u' = -(1-p)(u + k)."""
+    return float(np.log((start ** (1 - p) + k) / k) / (1 - p))
 
 
 class Slaved(Falls):
@@ -219,7 +228,6 @@ ONE = {"x0": [1.0]}
 UNIT = np.array([1.0, 2.0, -1.0, 0.5, 0.3]) / np.linalg.norm([1.0, 2.0, -1.0, 0.5, 0.3])
 # <|sin|^1.5> over a turn; r' = -c r^2 with c = 2^-1.5 <|sin|^1.5>
 LAW = 2**1.5 * np.sqrt(np.pi) * scipy.special.gamma(1.75) / scipy.special.gamma(1.25)
-HALF = 0.5
 CASES: dict[str, Derived] = {
     # ------------------------------------------------ kinks, powers, logarithms, sorts
     "huber": Derived(Huber(), [0.5], [0.4], "converges-sublinearly", {"exponent": 0.5, "constant": 2.0}),
@@ -275,7 +283,30 @@ CASES: dict[str, Derived] = {
     "both-roots": Derived(BothFall(k=HALF), [0.64], [0.3], "stuck", {"capture_time": 1.6}, ONE),
     # theta is there first, where its root is far below the tolerance of the datum's size
     "roots-under-slopes": Derived(
-        RootsUnderSlopes(), [0.64], [0.3], "stuck", {"capture_time": 2 * np.log((0.8 + 1e-6) / 1e-6)}, ONE
+        RootsUnderSlopes(), [0.64], [0.3], "stuck", {"capture_time": fallen(0.64, 1e-6, HALF)}, ONE
+    ),
+    "roots-under-slopes-second": Derived(
+        RootsUnderSlopes(k=1e-2), [0.3], [-0.64], "stuck", {"capture_time": fallen(0.64, 1e-2, HALF)}, ONE
+    ),
+    "cube-roots-under-slopes": Derived(
+        RootsUnderSlopes(p=1 / 3), [-0.64], [0.3], "stuck", {"capture_time": fallen(0.64, 1e-6, 1 / 3)}, ONE
+    ),
+    "flat-roots-under-slopes": Derived(
+        RootsUnderSlopes(k=1e-2, p=2 / 3),
+        [0.64],
+        [0.3],
+        "stuck",
+        {"capture_time": fallen(0.64, 1e-2, 2 / 3)},
+        ONE,
+    ),
+    # phi . x0 = 0.62 falls, and what is across x0 stays
+    "roots-under-slopes-2": Derived(
+        RootsUnderSlopes(k=1e-2),
+        [0.5, 0.4],
+        [0.3, -0.7],
+        "stuck",
+        {"capture_time": fallen(0.7, 1e-2, HALF), "limit_phi": [0.128, -0.096]},
+        {"x0": [0.6, 0.8]},
     ),
     # phi' = -|phi|^p arrives at phi0^(1 - p)/(1 - p), though its slope is hardly steep at any distance that floats show
     "nearly-linear-still": Derived(
