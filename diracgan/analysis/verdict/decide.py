@@ -130,10 +130,7 @@ def _follow(case: Case, state: Pytree, turn: float) -> Answer:
         span = case.affordable(T.turns * turn)
         stretch = case.advance(state, span, 1)
         if stretch.result == MotionResult.MAX_STEPS and case.looks:
-            answer = _on_the_way(case, stretch)
-            if answer is not None:
-                return answer
-            break
+            return _on_the_way(case, stretch) or _last_word(case, budget_spent.judge)
         if stretch.result != MotionResult.OK:
             return _last_word(case, termination.ended, stretch)
         case.looks.append(case.look(stretch))
@@ -150,10 +147,7 @@ def _follow(case: Case, state: Pytree, turn: float) -> Answer:
             continue
         stretch = case.advance(state, max(T.skip * case.time, span), 0 if case.motion.discrete else 1)
         if stretch.result == MotionResult.MAX_STEPS:
-            answer = _on_the_way(case, stretch)
-            if answer is not None:
-                return answer
-            break
+            return _on_the_way(case, stretch) or _last_word(case, budget_spent.judge)
         if stretch.result != MotionResult.OK:
             return _last_word(case, termination.ended, stretch, state)
         answer = _told(case, fixed_points.arrived, stretch)

@@ -18,7 +18,7 @@ from ..decision_thresholds import T
 from ..dynamical_system import Stretch
 from ..kinds import Kind
 from ..linear.status import Status
-from . import windows
+from . import curvature, windows
 from .evidence import Answer, Case
 
 _SIZES = (1.0, 0.1)  # of the working size: where the degree is looked at
@@ -53,9 +53,8 @@ def rate_in_the_end(case: Case) -> tuple[int, float] | None:
     """q and k of r^(1 - q) ~ k t, the law of a fall by terms of one degree; None where no such fall is seen."""
     if not case.looks or case.system.dim == 1 or surface_count(case.system) or not case.linear.differentiable:
         return None
-    if case.linear.status != Status.MARGINAL or len(case.motion.flat(case.looks[-1].stretch.end)) > len(
-        case.origin
-    ):
+    remembers = len(case.motion.flat(case.looks[-1].stretch.end)) > len(case.origin)
+    if case.linear.status != Status.MARGINAL or remembers:  # a memory is of one size, and cannot be enlarged
         return None
     slope = case.motion.jacobian(case.origin)
     omega = _turning(case, slope)
@@ -71,17 +70,14 @@ def rate_in_the_end(case: Case) -> tuple[int, float] | None:
         end = _steady(case, q, omega, size, shape)
         if end is None:
             return None
-        beside = end.shape / np.linalg.norm(end.shape)
-        beside = (
-            beside + T.beside_shape * np.random.default_rng(17).normal(size=len(beside)) / len(beside) ** 0.5
-        )
+        aside = np.random.default_rng(17).normal(size=len(start)) / len(start) ** 0.5
+        beside = end.shape / np.linalg.norm(end.shape) + T.beside_shape * aside
         other = _steady(case, q, omega, size, beside)
         if other is not None and abs(other.rate - end.rate) <= T.same_leg * end.rate:
             finer = _leg(case, q, omega, size * T.finer_leg ** (1 / (1 - q)), other.shape)
             return None if finer is None else _without_the_rest(q, other.rate, finer.rate)
-        left = _steady(
-            case, q, omega, size, end.shape, other_than=end.rate
-        )  # its neighbours leave it, and it later
+        # its neighbours leave this shape, and so does the motion in the end, by what it is off it
+        left = _steady(case, q, omega, size, end.shape, other_than=end.rate)
         if left is None:
             return None
         shape = left.shape
@@ -108,24 +104,17 @@ def _turning(case: Case, slope: np.ndarray) -> float | None:
 
 def _working_size(case: Case, slope: np.ndarray, omega: float, start: np.ndarray) -> tuple[int, float] | None:
     """The odd degree of what curves the field near (0, x0), and the size at which it counts for little in a turn."""
-    ways = np.random.default_rng(7).normal(size=(6, len(start)))
-    ways = np.vstack([start, ways]) / np.linalg.norm(np.vstack([start, ways]), axis=1, keepdims=True)
-
-    def curved(size: float) -> np.ndarray:
-        return np.array(
-            [np.linalg.norm(case.motion.change(case.origin + size * w) - size * slope @ w) for w in ways]
-        )
-
+    ways = curvature.directions(len(start), start)
+    at = case.motion, case.origin, slope, ways
     size = case.scales.inner
     for _ in range(3):
-        with np.errstate(all="ignore"):
-            degrees = np.array([np.log2(curved(2 * s * size) / curved(s * size)) for s in _SIZES])
+        degrees = np.array([curvature.degrees(*at, s * size) for s in _SIZES])
         if not np.all(np.isfinite(degrees)):
             return None
         q = round(float(np.median(degrees[-1])))
         if q < 3 or q % 2 == 0:
             return None
-        in_a_turn = 2 * np.pi / omega * float(curved(size).max()) / size
+        in_a_turn = 2 * np.pi / omega * float(curvature.curved(*at, size).max()) / size
         uniform = np.all(np.abs(degrees - q) < T.same_degree)
         aim = (T.fall_in_a_turn / in_a_turn) ** (1 / (q - 1))
         if uniform and T.near_aim[0] < aim < T.near_aim[1]:

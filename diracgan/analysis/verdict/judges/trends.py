@@ -10,7 +10,7 @@ from ....numerics import decay_laws
 from ...decision_thresholds import T
 from ...dynamical_system import Stretch
 from ...kinds import Kind
-from .. import enclosing, rescaled, windows
+from .. import curvature, enclosing, rescaled, windows
 from ..evidence import Answer, Case
 from ..judging import judge
 
@@ -108,25 +108,12 @@ def fall(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> decay_laws.PowerL
 
 
 def _degrees(case: Case, share: float) -> np.ndarray | None:
-    """The degree of the terms that curve the field, in six directions at a share of the present amplitude, (6,).
-
-    NaN where what is left of the field beside its linear part is lost in the rounding of it.
-    """
+    """The degree of the terms that curve the field, in a few directions at a share of the present amplitude, or NaN."""
     slope = case.linear.jacobian
     if case.motion.discrete or slope is None:
         return None
-    ways = np.random.default_rng(7).normal(size=(6, len(case.origin)))
-    ways *= share * case.looks[-1].rms / np.linalg.norm(ways, axis=1, keepdims=True)
-    bends = np.array(
-        [
-            [np.linalg.norm(case.motion.change(case.origin + k * w) - k * slope @ w) for k in (1.0, 2.0)]
-            for w in ways
-        ]
-    )
-    largest = np.linalg.norm(case.origin) + share * case.looks[-1].rms
-    bends[bends <= T.known_bend * T.eps * np.linalg.norm(slope) * largest] = np.nan
-    with np.errstate(all="ignore"):
-        return np.log2(bends[:, 1] / bends[:, 0])
+    ways = curvature.directions(len(case.origin))
+    return curvature.degrees(case.motion, case.origin, slope, ways, share * case.looks[-1].rms)
 
 
 def _by_degree(case: Case, law: decay_laws.PowerLaw, degrees: np.ndarray) -> decay_laws.PowerLaw:
