@@ -169,6 +169,7 @@ def prompt_protocol() -> type[asyncio.Protocol]:
             if answered and self.cycle is before:  # nothing has been asked since the last look
                 self.transport.close()
             elif not self.transport.is_closing():
+                # an answer that is under way is no mark, so that after its end the next request has a whole while
                 self.loop.call_later(HEAD_S, self._look, self.cycle if answered else self)
 
     return Prompt

@@ -34,10 +34,7 @@ def ended(case: Case, stretch: Stretch, since: Pytree = None) -> Answer:
             return _rests(case, _rest_time(case, stretch, end), end)
         return Answer(Kind.STUCK, numbers, text)
     if case.motion.discrete and stretch.result == MotionResult.DIVERGED:
-        numbers = exponential_growth(case, stretch)
-        how = f", like exp({numbers['rate']:.5g} n)" if numbers else ""
-        text = f"diverges{how}: it passes {LARGEST:g} at iteration {stretch.when:.0f}"
-        return Answer(Kind.DIVERGES, numbers, text)
+        return _grown(case, stretch, f"it passes {LARGEST:g} at iteration {stretch.when:.0f}")
     if not case.motion.discrete and stretch.result in (MotionResult.DIVERGED, MotionResult.STIFF):
         return _blow_up(case, stretch, since)
     return Answer(Kind.UNDECIDED, {}, f"undecided: {stretch.why}")
@@ -54,10 +51,15 @@ def beyond_squares(case: Case) -> bool:
 def out_of_range(case: Case, stretch: Stretch) -> Answer:
     """The verdict on steps that have grown to where squares of the logits leave the float range."""
     case.ended = True
-    numbers = exponential_growth(case)
+    where = f"it passes {_SQUARES:g} by iteration {stretch.time:.0f}"
+    return _grown(case, stretch, f"{where}, where squares of the logits are beyond the float range")
+
+
+def _grown(case: Case, stretch: Stretch, where: str) -> Answer:
+    """The verdict on steps that leave what floats can hold, with their rate where they grow at one."""
+    numbers = exponential_growth(case, stretch)
     how = f", like exp({numbers['rate']:.5g} n)" if numbers else ""
-    text = f"diverges{how}: it passes {_SQUARES:g} by iteration {stretch.time:.0f}, where squares of the logits are "
-    return Answer(Kind.DIVERGES, numbers, f"{text}beyond the float range")
+    return Answer(Kind.DIVERGES, numbers, f"diverges{how}: {where}")
 
 
 def _rests(case: Case, when: float, z: np.ndarray) -> Answer:
@@ -99,12 +101,18 @@ def _jumps(case: Case, end: np.ndarray) -> bool:
 def exponential_growth(case: Case, *parts: Stretch) -> dict[str, Any]:
     """The rate of a growth whose log r rises alike in both halves of what a late window and ``parts`` have seen.
 
-    {} where it does not, or where too little was seen.
+    {} where it does not, or where too little was seen. That window may hold the beginning, of another rate: then the
+    parts tell alone.
     """
     # a slow growth may spend whole windows beyond the numbers that can be squared: the last one before them tells
     looks = [look.stretch for look in case.looks if look.rms < _within(case)][-1:]
-    looks += [part for part in parts if len(part.t) > 1]
-    t, zs = (np.concatenate([part[k] for part in looks]) if looks else np.empty(0) for k in (0, 1))
+    seen = [part for part in parts if len(part.t) > 1]
+    return _growth(case, [*looks, *seen]) or _growth(case, seen)
+
+
+def _growth(case: Case, parts: list[Stretch]) -> dict[str, Any]:
+    """The same of these parts alone."""
+    t, zs = (np.concatenate([part[k] for part in parts]) if parts else np.empty(0) for k in (0, 1))
     with np.errstate(all="ignore"):
         r = case.amplitudes(np.where(np.isfinite(zs), zs, np.nan)) if len(t) else t
         seen = np.isfinite(r) & (r > 0) & (r < _within(case))
