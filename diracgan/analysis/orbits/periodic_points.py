@@ -54,6 +54,14 @@ def periodic_points(motion: DynamicalSystem, state: Pytree) -> Orbit | None:
     return Orbit.sorted(flat, period, values, method, errors, T.points_error)
 
 
+def points(motion: DynamicalSystem, flat: np.ndarray, count: int) -> np.ndarray:
+    """A state of a map and the ``count`` that follow it, (count + 1, n)."""
+    rows = [flat]
+    for _ in range(count):
+        rows.append(rows[-1] + motion.change(rows[-1]))
+    return np.array(rows)
+
+
 def _comes_back_late(motion: DynamicalSystem, state: Pytree, size: float) -> int | None:
     """The applications after which a state comes back to itself, by the rows of players; None for more than 512."""
     flat = motion.flat(state)
@@ -63,9 +71,7 @@ def _comes_back_late(motion: DynamicalSystem, state: Pytree, size: float) -> int
     if not len(back):
         return None
     k = int(back[0]) + 1
-    end = flat
-    for _ in range(k):  # with what the rule remembers
-        end = end + motion.change(end)
+    end = points(motion, flat, k)[-1]  # with what the rule remembers
     return k if np.max(np.abs(end - flat)) <= _BACK * size else None
 
 

@@ -286,8 +286,12 @@ class Case:
 
     def radii(self, stretch: Stretch) -> Stretch:
         """The same stretch seen through |phi|^2 and |theta - x0|^2 alone."""
-        off, d = stretch.zs - self.origin, self.system.dim
-        return stretch._replace(zs=np.stack([np.sum(off[:, :d] ** 2, 1), np.sum(off[:, d:] ** 2, 1)], axis=1))
+        return stretch._replace(zs=self.squares(stretch.zs))
+
+    def squares(self, zs: np.ndarray) -> np.ndarray:
+        """|phi|^2 and |theta - x0|^2 of rows of players, (rows, 2)."""
+        off, d = zs - self.origin, self.system.dim
+        return np.stack([np.sum(off[:, :d] ** 2, 1), np.sum(off[:, d:] ** 2, 1)], axis=1)
 
     def limit(self, z: np.ndarray) -> dict[str, Any]:
         """The numbers of a limit, in the game's own coordinates, without the debris of rounding."""

@@ -143,6 +143,34 @@ def test_the_radii_of_steps_that_repeat_are_those_that_they_take():
     assert radii == pytest.approx(np.max(taken[-118:], axis=0), rel=1e-9)
 
 
+class Flips(Variant):
+    """phi' = 0.6 tanh phi - 0.8 phi - 1.3 phi, the last by a penalty, theta' = 1 - theta."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(0.4 * real**2 - 0.6 * jnp.log(jnp.cosh(real)))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean((x_fake - 1) ** 2) / 2
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        return 1.3 * jnp.sum(phi**2) / 2
+
+
+@pytest.mark.parametrize(("lazy", "period"), [(2, 4), (3, 6)])
+def test_the_radius_of_a_cycle_under_a_lazy_penalty_is_that_of_all_of_its_steps(lazy, period):
+    # the step with the penalty leads beyond 0 and furthest out, the others back: for lazy = 3 the last one's 0.656, at
+    # which the penalty falls next, was said to be the radius
+    rule = dg.rule("simultaneous", lr_d=1.0, lr_g=0.5, lazy=lazy)
+    found = dg.verdict(Flips(), [0.3], [1.2], x0=[1.0], rule=rule, edge=False)
+    phi, taken = 0.3, []
+    for n in range(600):
+        phi = phi + 0.6 * np.tanh(phi) - 0.8 * phi - (1.3 * lazy * phi if n % lazy == 0 else 0.0)
+        taken.append(phi)
+    assert taken[-1] == pytest.approx(taken[-1 - period], rel=1e-12)
+    assert found.kind == "limit-cycle" and found.numbers["period"] == period
+    assert found.numbers["radius_phi"] == pytest.approx(np.max(np.abs(taken[-period:])), rel=1e-9)
+
+
 class Swung(Variant):
     """phi' = -(1 + 0.572 f exp(-f^2/2) - 0.354 cos f) theta - 0.0226 k phi, theta' = (0.864 - 0.514 sigma(f)) phi."""
 

@@ -15,7 +15,7 @@ from ...kinds import Kind
 from ...linear.status import Status
 from ...orbits.lyapunov_exponents import lyapunov_multipliers
 from ...orbits.orbit import Method, Orbit
-from ...orbits.periodic_points import periodic_points
+from ...orbits.periodic_points import periodic_points, points
 from ...orbits.rotating_states import rotating_state
 from ...orbits.shooting import periodic_orbit, returns
 from .. import enclosing, windows
@@ -173,18 +173,20 @@ def numbers_of(orbit: Orbit) -> dict[str, Any]:
 def radii_of(case: Case, orbit: Orbit) -> dict[str, Any]:
     """The largest |phi| and |theta - x0| on an orbit found by shooting, on rows over one turn, or of steps that repeat.
 
-    These have no values between those that they take, to which a window's peak is interpolated.
+    These have no values between those that they take, to which a window's peak is interpolated. Of a rule that takes
+    several steps in one application, as under a lazy penalty, those in between are the run's.
     """
+    motion = case.motion
     if orbit.method is Method.PERIODIC_POINTS:
-        d, flats = case.system.dim, [orbit.flat]
-        for _ in range(round(orbit.period / case.motion.period) - 1):
-            flats.append(flats[-1] + case.motion.change(flats[-1]))
-        off = np.array(flats)[:, : 2 * d] - case.origin
-        phi, theta = (float(np.max(np.linalg.norm(part, axis=1))) for part in (off[:, :d], off[:, d:]))
-        return {"radius_phi": phi, "radius_theta": theta}
+        if motion.period == 1:
+            zs = points(motion, orbit.flat, round(orbit.period) - 1)[:, : 2 * motion.dim]
+        else:
+            zs = motion.advance(case.looks[-1].stretch.end, 0.0, 1.0, 1).zs
+        phi, theta = np.sqrt(np.max(case.squares(zs), axis=0))
+        return {"radius_phi": float(phi), "radius_theta": float(theta)}
     if orbit.method is not Method.SHOOTING:
         return {}
-    return case.look(case.motion.advance(orbit.flat, 0.0, orbit.period, 1)).radii
+    return case.look(motion.advance(orbit.flat, 0.0, orbit.period, 1)).radii
 
 
 def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:
