@@ -98,7 +98,7 @@ class Thresholds:
     nearer: float = 0.5  # of a size at which the field is of no one degree
     turns_of_a_leg: float = 40.0  # after which it is enlarged
     legs: int = 120  # at most
-    legs_spend: float = 2.0  # times the budget: the same
+    legs_spend: float = 2.0  # times the budget: spent by then, no further leg is begun
     steady_legs: int = 4  # over which a rate that is that of the end changes by less than
     steady_leg: float = 1e-3
     shapes: int = 3  # at which a rate may stay for a while

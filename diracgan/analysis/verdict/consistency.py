@@ -123,8 +123,8 @@ def _against_what_lies_beyond(case: Case, answer: Answer) -> str | None:
 def _against_a_weaker_pump(case: Case, answer: Answer) -> str | None:
     """Steps of one size pump r^2 evenly in the end: where they do so ever less, with no limit, a cycle may lie beyond.
 
-    It nears its limit like 1/r; beside where a rule's memories are as long as each other it falls like log r, perhaps
-    below 0.
+    Where there is a limit, this is neared like 1/r; where a rule's two memories are nearly as long as each other, what
+    r^2 gains falls like log r, perhaps below 0.
     """
     if answer.kind != Kind.DIVERGES or not case.adapts or "rate" in answer.numbers or case.ended:
         return None

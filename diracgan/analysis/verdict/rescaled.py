@@ -22,6 +22,7 @@ from . import curvature, windows
 from .evidence import Answer, Case
 
 _SIZES = (1.0, 0.1)  # of the working size: where the degree is looked at
+_TRIES = 3  # at that size
 _QUARTERS = 4  # of a leg, the first and the last of which are compared
 
 
@@ -107,7 +108,7 @@ def _working_size(case: Case, slope: np.ndarray, omega: float, start: np.ndarray
     ways = curvature.directions(len(start), start)
     at = case.motion, case.origin, slope, ways
     size = case.scales.inner
-    for _ in range(3):
+    for _ in range(_TRIES):
         degrees = np.array([curvature.degrees(*at, s * size) for s in _SIZES])
         if not np.all(np.isfinite(degrees)):
             return None
