@@ -88,7 +88,8 @@ def flattens(system: EnsembleSystem, dim: int, small: int) -> bool:
         )
     low = _out(axes, low)
     fine = np.isfinite(low) & np.isfinite(high)
-    same = np.abs(high - low) <= 1e-9 * np.abs(low).max(axis=-1, keepdims=True, where=fine, initial=1e-3)
+    with np.errstate(invalid="ignore"):  # both infinite: the same, as far as can be seen
+        same = np.abs(high - low) <= 1e-9 * np.abs(low).max(axis=-1, keepdims=True, where=fine, initial=1e-3)
     return bool(fine.any() and (same | ~fine).all() and (np.isfinite(low) == np.isfinite(high)).all())
 
 

@@ -1,4 +1,4 @@
-"""Limit sets as the last half of a run shows them: extent, rotation, and drift."""
+"""Limit sets as the end of a run shows them, at most its last half: extent, rotation, and drift."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike
 
 from ..analysis.kinds import OUTCOMES, Outcome
 from ..errors import InputError
+from .quantity import FINEST, ROWS
 
-_ROWS, _WINDOW, _ITERATES = 1024, 96, 256
+_WINDOW, _ITERATES = 96, 256
 _KEPT = 1e-4  # relative loss of |phi ^ (theta - x0)| between windows below which it counts as conserved
 _STEADY = 3e-3  # relative change of size between windows below which it counts as constant
-_FINEST = 0.1  # time between two rows of a flow, so that fast turns are seen
 
 
 class Rows(NamedTuple):
@@ -48,8 +48,8 @@ def rows(end: float, dt: float | None, adaptive: bool) -> Rows:
         InputError: where the run is too short to have a tail.
     """
     if adaptive:
-        step = min(end / 2 / _ROWS, _FINEST)
-        tail = end - step * np.arange(_ROWS)[::-1]
+        step = min(end / 2 / ROWS, FINEST)
+        tail = end - step * np.arange(ROWS)[::-1]
         windows = [
             np.linspace(c - end / 16, c + end / 16, _WINDOW)
             for c in (end * 15 / 64, end * 30 / 64, end * 60 / 64)
@@ -58,8 +58,8 @@ def rows(end: float, dt: float | None, adaptive: bool) -> Rows:
     count = int(end)
     if count < 64:
         raise InputError(f"a run of {count} steps has no tail to look at; allowed: at least 64")
-    kept = min(count // 2, _ROWS)
-    stride = 1 if dt is None else max(1, min(count // 2 // kept, int(_FINEST / dt)))
+    kept = min(count // 2, ROWS)
+    stride = 1 if dt is None else max(1, min(count // 2 // kept, int(FINEST / dt)))
     tail = count - stride * np.arange(kept)[::-1]
     wide = count // 8
     many = min(wide, _ITERATES if dt is None else _WINDOW)

@@ -20,6 +20,9 @@ LINEAR, WHOLE, TAIL, POINT = "linear", "whole run", "tail", "point by point"
 SAMPLES = 128
 """How many values of an orbit are kept at every point."""
 
+ROWS, FINEST = 1024, 0.1
+"""How many states a run's tail has at most, and the time between two of a flow's, so that fast turns are seen."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Point:
@@ -98,6 +101,7 @@ class Quantity:
 
 
 _TIMES = ("time", "time (iterations x learning rate)")
+_LATE = f"the last half of the run, or its last {ROWS:,} iterations (of a flow: states {FINEST} apart)"
 _ALL = (
     Quantity("margin", LINEAR, "spectral margin: -max Re, or 1 - max modulus of the multipliers", "1/time"),
     Quantity(
@@ -119,15 +123,15 @@ _ALL = (
     Quantity("final_radius", WHOLE, "r = |(phi, theta - x0)| at the end; infinite where it diverged"),
     Quantity("escape_time", WHOLE, "first time with r >= escape; NaN if never", *_TIMES),
     Quantity("entry_time", WHOLE, "first time with r <= ball; NaN if never", *_TIMES),
-    Quantity("limit_radius", TAIL, "largest r in the last half of the run"),
-    Quantity("radius_phi", TAIL, "largest |phi| in the last half of the run"),
-    Quantity("radius_theta", TAIL, "largest |theta - x0| in the last half of the run"),
+    Quantity("limit_radius", TAIL, f"largest r in {_LATE}"),
+    Quantity("radius_phi", TAIL, f"largest |phi| in {_LATE}"),
+    Quantity("radius_theta", TAIL, f"largest |theta - x0| in {_LATE}"),
     Quantity("limit_phi", TAIL, "middle of phi (its first component) at the end of the run"),
     Quantity("limit_theta", TAIL, "middle of theta - x0 (its first component) at the end of the run"),
     Quantity(
         "period",
         TAIL,
-        "mean time of a turn in the last half of the run; NaN where nothing turns twice",
+        f"mean time of a turn in {_LATE}; NaN where nothing turns twice",
         "time",
         "iterations",
     ),

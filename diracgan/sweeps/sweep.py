@@ -263,7 +263,8 @@ def layout(specification: Specification, values: Mapping[str, np.ndarray], chunk
         attrs |= {"rule": rule.label, "rule_name": rule.name}
     else:
         attrs |= {"rate_d": float(specification.rates.phi), "rate_g": float(specification.rates.theta)}
-    attrs |= {"engine": ran_by, "reproducible": _PROMISE}
+    by_size = ran_by == "compiled C"  # a chunk that is not worth its compilation is XLA's
+    attrs |= {"engine": "compiled C or XLA" if by_size else ran_by, "reproducible": _PROMISE}
     attrs |= {"settings": json.dumps(about["settings"]), "versions": versions(), "question": text}
     attrs["fingerprint"] = hashlib.sha256(text.encode()).hexdigest()
     return GridLayout(dict(zip(values, shape, strict=True)), cut, coords, fields, attrs)

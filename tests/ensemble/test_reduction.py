@@ -39,6 +39,24 @@ class Average(dg.Variant):
         return -jnp.mean(fake) + jnp.mean(x_fake**2)
 
 
+class Steep(dg.Variant):
+    """Rotation-invariant, and soon infinite on the states that are drawn to find that out."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(fake) + jnp.mean(fake**8)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake) + jnp.mean(fake**4)
+
+
+@pytest.mark.filterwarnings("error")
+def test_states_that_overflow_say_nothing_and_warn_of_nothing():
+    phi, theta = 0.1 * np.stack(starts(3, 4)) / 4
+    e = ensemble(Steep(), phi, theta, rule=dg.rule("simultaneous", lr=0.1), steps=5)
+    assert e.attrs["reduced"] == "from 4 to the 2 dimensions that the start spans"
+    assert_equal(joined(e), iterated(Steep(), dg.rule("simultaneous", lr=0.1), phi, theta, 5))
+
+
 @pytest.mark.parametrize("dim", [3, pytest.param(7, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", slow_but(["ns", "wgan", "wgan-gp", "gan-qp", "ragan"], "wgan"))
 def test_reduced_equals_direct(name, dim):
