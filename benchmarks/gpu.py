@@ -2,10 +2,11 @@
 
     python benchmarks/gpu.py [--seconds 220] [--only fixed,adaptive,...] [--json FILE]
 
-Any card that JAX sees, one of them, all in one run of under four minutes: what would begin later is left out
-and said. Says which card, versions and precision; errors are against float64 on the processor, for both sides of a
-ratio. A peer that is missing or fails, and a section that fails, cost their own lines alone, which say why. The limit
-is ``limit.cu``, by hand, started in the same way.
+Any card that JAX sees, one of them, all in one run of under four minutes: every section has its share of them, and
+what would begin later is left out and said. Says which card, versions and precision; errors are against float64 on the
+processor, for both sides of a ratio. A peer that is missing or fails, and a section that fails, cost their own lines
+alone, which say why. The limit is ``limit.cu``, by hand, started in the same way. Without a card it counts what steps
+of RK4 take, if NVRTC and nvdisasm are there.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def neighbour(name: str) -> Any:
 
 
 peers = neighbour("ensemble")  # diffrax, starts and ends
+machine_code = neighbour("machine_code")
 NS = dg.variant("ns")
 ON_DEVICE = {"arrays": "jax"}
 
@@ -121,8 +123,7 @@ def each(parts: dict[str, Callable[[], Iterator[Line]]]) -> Iterator[Line]:
 
 def limit(dtype: str, adaptive: bool) -> Callable[[Any, Any, int, float], list[Any]]:
     """The loop written by hand: starts (N, 2), steps, and the step or the end -> the rows of the state."""
-    head = f"#define T {'double' if dtype == 'float64' else 'float'}\n" + "#define ADAPTIVE\n" * adaptive
-    loop = cuda_backend.CudaLoop(head + Path(__file__).with_name("limit.cu").read_text())
+    loop = cuda_backend.CudaLoop(machine_code.by_hand(dtype, adaptive))
 
     @jax.jit
     def run(phi: Any, theta: Any, steps: Any, h: Any) -> list[Any]:
@@ -222,7 +223,6 @@ def adaptive(sizes: Sizes) -> Iterator[Line]:
 
 def smooth(sizes: Sizes) -> Iterator[Line]:
     """The same for other variants, against diffrax."""
-    names = ("saturating", "wgan-gp", "gan-qp", "lsgan", "rpgan", "ragan", "wgan-linear", "wgan-div")
     phi, theta = peers.starts(sizes.few, 2)
     there = on_card("float64", phi, theta)
 
@@ -234,7 +234,33 @@ def smooth(sizes: Sizes) -> Iterator[Line]:
         mine = Line(f"adaptive {name}, {made_by(made)}", sizes.few / took, "runs/s", error=error)
         yield _against_diffrax(variant, mine, truth, sizes, 25)
 
-    return each({f"adaptive {n}": functools.partial(one, n) for n in names if n in dg.variants()})
+    return each({f"adaptive {n}": functools.partial(one, n) for n in peers.smooth_variants() if n != "ns"})
+
+
+def rooflines(sizes: Sizes) -> Iterator[Line]:
+    """RK4 of every smooth variant against what the card could do of its own instructions."""
+    if why := machine_code.needed():
+        raise RuntimeError(why)
+    from cuda.core import Device  # pyright: ignore[reportMissingImports]
+
+    card = Device(jax.local_devices()[0].local_hardware_id or 0)
+    phi, theta = peers.starts(sizes.many, 2)
+
+    def one(loop: Any) -> Iterator[Line]:
+        there, steps = on_card(loop.dtype, phi, theta), sizes.steps // 5
+        how = dict(t1=steps * 0.01, dt=0.01, dtype=loop.dtype)
+        took, made = best(lambda: dg.ensemble(dg.variant(loop.variant), *there, **how, **ON_DEVICE), 2)
+        what = f"RK4 {loop.dtype} {loop.variant}, {made_by(made)}"
+        mine = Line(what, sizes.many * steps / took, "steps/s", "its roofline")
+        try:
+            counts = loop.counts.result()
+            bound, by = machine_code.peak(card, loop.dtype).roofline(counts)
+            yield dataclasses.replace(mine, against=f"its roofline of {by}: {counts}", other=bound)
+        except Exception as why:  # our figure stands without it
+            yield dataclasses.replace(mine, why=one_line(why))
+
+    loops = machine_code.counted(peers.smooth_variants(), f"sm_{card.arch}")
+    yield from each({f"RK4 {x.dtype} {x.variant}": functools.partial(one, x) for x in loops})
 
 
 def _against_diffrax(variant: Any, mine: Line, truth: np.ndarray, sizes: Sizes, aim: float) -> Line:
@@ -320,9 +346,17 @@ def training(sizes: Sizes) -> Iterator[Line]:
         )
 
 
-SECTIONS = {
-    s.__name__: s for s in (fixed, adaptive, call, training, sweep, spectra, smooth)
-}  # what matters most comes first
+SECTIONS: dict[str, tuple[Callable[[Sizes], Iterator[Line]], float]] = {
+    "fixed": (fixed, 35),
+    "adaptive": (adaptive, 30),
+    "call": (call, 5),
+    "smooth": (smooth, 55),
+    "rooflines": (rooflines, 35),
+    "training": (training, 35),
+    "sweep": (sweep, 20),
+    "spectra": (spectra, 5),
+}
+"""Name -> section and its share of the time; what matters most comes first, and what it leaves goes to the next."""
 
 
 # ---------------------------------------------------------------- the report
@@ -347,6 +381,16 @@ def needed() -> str:
     return ""
 
 
+def without_a_card() -> Iterator[str]:
+    """The instructions of steps, where the compiler is there and JAX can start."""
+    try:
+        jax.local_devices(backend="cpu")
+    except Exception:  # `needed` has said why
+        return
+    if not machine_code.needed():
+        yield from machine_code.table(peers.smooth_variants())
+
+
 def machine() -> str:
     """The card, versions and the precision of products."""
     card = jax.local_devices()[0]
@@ -367,17 +411,20 @@ def machine() -> str:
 
 
 def report(names: list[str], sizes: Sizes, seconds: float) -> list[Line]:
-    """Every section in its turn, line by line, while there is time."""
-    began, lines = time.perf_counter(), []
+    """Every section in its turn, line by line, while there is time: none takes that of those after it."""
+    began, lines, until = time.perf_counter(), [], 0.0
+    share = seconds / sum(SECTIONS[name][1] for name in names)
     for name in names:
+        section, part = SECTIONS[name]
+        until += share * part
         if (passed := time.perf_counter() - began) > seconds:
             print(f"{name}: left out after {passed:.0f} s")
             continue
         try:
-            for line in SECTIONS[name](sizes):
+            for line in section(sizes):
                 lines.append(line)
                 print(line, flush=True)
-                if (passed := time.perf_counter() - began) > seconds:
+                if (passed := time.perf_counter() - began) > until:
                     print(f"{name}: ends after {passed:.0f} s, with what it has")
                     break
         except Exception as why:  # one section's failure must not cost the others
@@ -394,6 +441,8 @@ def main() -> None:
     given = reader.parse_args()
     if said := needed():
         print(said)
+        for line in without_a_card():
+            print(line, flush=True)
         return
     print(machine(), flush=True)
     lines = report(given.only.split(","), Sizes(), given.seconds)

@@ -6,11 +6,9 @@ none, XLA runs the same steps, and says why.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -20,28 +18,10 @@ from jax import Array
 
 from ..pytrees import Pytree
 from ..tracing.scalar_program import Program
-from ..tracing.source_text import NotWritable
-from . import (
-    adaptive_steps,
-    c_backend,
-    compiled_adaptive,
-    cuda_backend,
-    foreign_call,
-    gpu_backend,
-    loop_source,
-)
+from . import adaptive_steps, c_backend, compiled_adaptive, foreign_call, gpu_backend
 from .blocks import Device, Devices, across, compiled
-from .fixed_steps import (
-    EnsembleResult,
-    Entries,
-    Step,
-    StepShare,
-    Task,
-    block_by_block,
-    block_size,
-    step_and_start,
-    varying,
-)
+from .engine_choice import DeviceRun, Engine, at_once, engine, state_varies
+from .fixed_steps import EnsembleResult, Entries, StepShare, Task, block_by_block, block_size, step_and_start
 from .labels import labelled
 from .reduction import frame
 from .schedule import EnsembleRequest, Schedule
@@ -53,38 +33,6 @@ FIRST_ROUND, ROUND, LONGER = 4, 256, 4
 
 LATE = 2
 """What stands for too many steps where 1 stands for a least step that failed."""
-
-
-class DeviceRun(NamedTuple):
-    """What a program depends on besides its arrays.
-
-    Attributes:
-        motion: what moves.
-        names: the statistics asked for.
-        devices: where it runs.
-        dtype: the type of every number.
-        varies: which of the system's numbers vary over trajectories.
-        size: how many trajectories there are.
-        dim: the components of a player.
-        datum: the components of the datum, or 0 where it is 0.
-        adaptive: whether the steps' sizes follow from their errors.
-        reduced: whether it runs in the few dimensions that the start spans.
-        several: whether the rows have a time.
-        worth: whether compiling C pays.
-    """
-
-    motion: StepProgram
-    names: tuple[str, ...]
-    devices: Devices
-    dtype: np.dtype
-    varies: tuple[bool, ...]
-    size: int
-    dim: int
-    datum: int
-    adaptive: bool
-    reduced: bool
-    several: bool
-    worth: bool
 
 
 class RunArrays(NamedTuple):
@@ -107,22 +55,6 @@ class RunArrays(NamedTuple):
     numbers: Entries
     rows: Any
     most: Any
-
-
-class Engine(NamedTuple):
-    """What makes the steps.
-
-    Attributes:
-        name: as ``attrs`` say it.
-        why: why it is not a compiled loop, or "".
-        loop: the compiled loop, or None.
-        is_one_kernel: whether :mod:`.gpu_backend` makes them all in one kernel.
-    """
-
-    name: str
-    why: str
-    loop: Any
-    is_one_kernel: bool = False
 
 
 def computed(
@@ -283,86 +215,6 @@ def _joined(x: Array) -> Array:
     return x.reshape(*x.shape[:-2], -1)
 
 
-# ---------------------------------------------------------------- who makes the steps
-
-
-@functools.lru_cache(maxsize=256)
-def engine(about: DeviceRun, h_varies: bool) -> Engine:
-    """The best that there is for a run."""
-    gpu, loop, why = about.devices.platform == "gpu", None, about.motion.note
-    if not gpu and not about.worth:
-        return Engine("XLA", "", None)
-    task = _abstract(about, h_varies)
-    begun = None if about.adaptive else _begun(task)[:2]
-    if not gpu:
-        with contextlib.suppress(NotWritable):
-            loop = _loop(c_backend, about, task, begun)
-        return Engine("XLA", "", None) if loop is None else Engine("compiled C", "", loop)
-    try:
-        loop = _loop(cuda_backend, about, task, begun)
-    except NotWritable as error:
-        why = why or f"{error} has no text in CUDA"
-    device = about.devices.devices[0]
-    why = cuda_backend.missing(device) or (loop.fails(device) if loop else why)
-    if loop is not None and not why:
-        return Engine("compiled CUDA", "", loop)
-    if begun is not None and gpu_backend.fits(begun[0], *begun[1]):
-        return Engine("one kernel", why, None, is_one_kernel=True)
-    return Engine("XLA", why, None)
-
-
-def _loop(backend: ModuleType, about: DeviceRun, task: Task, begun: tuple[Any, StepShare] | None) -> Any:
-    """The compiled loop of a run, adaptive where nothing has ``begun``; None where the backend has none for it."""
-    if begun is None:
-        return compiled_adaptive.compiled_loop(backend, task, adaptive_steps.CONTROL, adaptive_steps.LOOKS)
-    step, start = begun
-    varies = tuple(np.ndim(x) > 0 for x in start.fixed), tuple(_varies(step, start))
-    return backend.loop(loop_source.fixed_steps, step, *varies, about.dtype)
-
-
-def _abstract(about: DeviceRun, h_varies: bool) -> Task:
-    """The task of a few trajectories, in shapes and types."""
-    motion, kind = about.motion, about.dtype
-    number, array = (jax.ShapeDtypeStruct(shape, kind) for shape in ((), (128,)))
-    leaves = [array if v else number for v in about.varies]
-    players = [array] * motion.players
-    if not motion.is_scalar:
-        players = [jax.ShapeDtypeStruct((about.dim, 128), kind)] * 2
-    x0 = (number,) * about.datum or None
-    return Task(
-        motion,
-        about.names,
-        leaves,
-        players,
-        (number, number, x0),
-        array if h_varies else number,
-        about.devices,
-    )
-
-
-def _begun(task: Task) -> tuple[Any, StepShare, Any]:
-    """The step and what it starts from, in shapes and types."""
-    found: dict[str, Any] = {}
-
-    def begin(leaves: Entries, players: Entries, reference: Pytree, h: Array) -> StepShare:
-        inside = Task(task.motion, task.names, leaves, players, reference, h, task.devices)
-        found["step"], start, found["tree"] = step_and_start(inside, _at_once(inside))
-        return start
-
-    shapes = jax.eval_shape(begin, task.leaves, task.players, task.reference, task.h)
-    return found["step"], shapes, found["tree"]
-
-
-def _at_once(task: Task) -> Entries:
-    """The rule's whole state at the start."""
-    assert task.motion.begin is not None
-    return [jnp.asarray(x) for x in task.motion.begin([*task.leaves, *task.players])]
-
-
-def _varies(step: Step, start: StepShare) -> list[bool]:
-    return varying(step, *([np.ndim(x) > 0 for x in part] for part in start))
-
-
 # ---------------------------------------------------------------- the runs
 
 
@@ -370,10 +222,10 @@ def _fixed(
     about: DeviceRun, made_by: Engine, task: Task, limits: Entries, rows: Pytree, most: Array
 ) -> EnsembleResult:
     """Iterations of a rule; ``rows`` holds the steps from each stop to the next."""
-    step, start, tree = step_and_start(task, _at_once(task))
+    step, start, tree = step_and_start(task, at_once(task))
     first = [
         jnp.broadcast_to(x, task.players[0].shape) if v and not jnp.ndim(x) else jnp.asarray(x)
-        for x, v in zip(start.state, _varies(step, start), strict=True)
+        for x, v in zip(start.state, state_varies(step, start), strict=True)
     ]
     block = _width(about, made_by, task)
 

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from diracgan import dirac
-from diracgan.ensemble import api, c_backend, cuda_backend, gpu_backend, on_device
+from diracgan.ensemble import api, c_backend, cuda_backend, engine_choice, gpu_backend
 from diracgan.ensemble.blocks import Devices
 from diracgan.game import Players
 from diracgan.rules import init, step
@@ -165,7 +165,7 @@ def as_on_a_gpu(monkeypatch):
     monkeypatch.setattr(gpu_backend, "INTERPRET", True)
     monkeypatch.setitem(sys.modules, "cuda", None)
     caches = (
-        on_device.engine,
+        engine_choice.engine,
         cuda_backend.missing,
         cuda_backend._compiled_for,
         cuda_backend._on_device,
@@ -181,7 +181,7 @@ class FakeCuda:
     """cuda-core's part that is used here, for the processor: what it is called with, and kernels through the shim."""
 
     def __init__(self):
-        self.current, self.launched = None, []
+        self.current, self.launched, self.texts = None, [], []
 
         class Program:
             def __init__(self, code, code_type, options):
@@ -228,6 +228,7 @@ class FakeCuda:
         assert type(given[-1]) is np.int64
         assert all(x % 16 == 0 for x in given[:-1])
         self.launched.append((stream, config.grid, config.block))
+        self.texts.append(kernel)
         shimmed(kernel)(config.grid, config.block, *given)
 
     def install(self, monkeypatch):

@@ -24,9 +24,9 @@ from diracgan.ensemble import (
     c_backend,
     compiled_adaptive,
     cuda_backend,
+    engine_choice,
     foreign_call,
     loop_source,
-    on_device,
 )
 from diracgan.ensemble.blocks import Devices
 from diracgan.ensemble.methods import RK4
@@ -281,7 +281,7 @@ def written(monkeypatch):
         kind = np.dtype(dtype)
         with jax.enable_x64(dtype == "float64"):
             system = jax.tree.map(lambda x: np.asarray(x, kind), EnsembleSystem(variant, rule, None, None))
-            about = on_device.DeviceRun(
+            about = engine_choice.DeviceRun(
                 motion=step_program(system, 2, kind),
                 names=names,
                 devices=Devices("gpu", tuple(jax.local_devices(backend="cpu")[:1]), 1),
@@ -295,14 +295,14 @@ def written(monkeypatch):
                 several=False,
                 worth=True,
             )
-            engine = on_device.engine(about, False)
+            engine = engine_choice.engine(about, False)
         if engine.loop is None:
             pytest.skip(engine.why)
         return engine.loop.text
 
-    on_device.engine.cache_clear()
+    engine_choice.engine.cache_clear()
     yield text
-    on_device.engine.cache_clear()
+    engine_choice.engine.cache_clear()
 
 
 def test_what_is_compiled_is_kept_on_the_disk(tmp_path, monkeypatch):
