@@ -111,6 +111,7 @@ class Thresholds:
     # of successive distances at geometric times: above, the limit is too far to say
     creep_ratio: float = 0.95
     creep_away: float = 1e-3  # of the first amplitude: a limit nearer to (0, x0) is not told from it
+    creep_off: float = 0.25  # of the way left, which windows of one factor tell only roughly: the same
     outward: float = 0.25  # share of directions that must lead outward where none leads inward
     exponential: float = 1e-2  # relative spread of the growth rates of a growth that is exponential
     # growth rate |F|/|z| at the end over that half-way, which tells a blow-up from exponential

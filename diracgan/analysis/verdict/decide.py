@@ -205,18 +205,22 @@ def _asked(case: Case, stretch: Stretch) -> Answer | None:
 
 
 def _goes_slowly_on(case: Case) -> bool:
-    """Whether iterations keep their size and their pace but for too little of a turn to be seen in a window.
+    """Whether a motion keeps its size and its pace but for too little of a turn to be seen in a window.
 
-    So they do on a circle that an unstable equilibrium has thrown them onto at once, and on which they turn slowly.
+    So do iterations on a circle that an unstable equilibrium has thrown them onto at once, and on which they turn
+    slowly; and a flow on a cycle that it grew onto while its windows were as short as its start was small.
     """
     late = case.looks[-4:]
-    if not case.motion.discrete or len(late) < 4:
+    if len(late) < 4:
         return False
     sizes, ways = np.array([look.rms for look in late]), np.array([look.diameter for look in late])
+    if np.ptp(sizes) > T.slow_sizes * sizes.max() or ways.max() <= T.wander_diameter * sizes.max():
+        return False
+    if case.motion.discrete:
+        return bool(ways.min() > max(T.slow_ways * ways.max(), T.wander_diameter * sizes.max()))
     return bool(
-        np.ptp(sizes) <= T.slow_sizes * sizes.max()
-        and ways.min() > max(T.slow_ways * ways.max(), T.wander_diameter * sizes.max())
-    )
+        np.any(np.diff(ways) > 0)
+    )  # a cycle may linger in a corner, but what creeps goes ever less far
 
 
 def _corrected(case: Case, stretch: Stretch, turn: float, round_: int) -> float:
@@ -232,12 +236,13 @@ def _corrected(case: Case, stretch: Stretch, turn: float, round_: int) -> float:
     if seen is not None or case.plunges():
         return turn
     if told:
-        return float(min(turn * T.widening, T.longest_turn)) if _goes_slowly_on(case) else turn
+        slowly = case.motion.discrete and _goes_slowly_on(case)
+        return float(min(turn * T.widening, T.longest_turn)) if slowly else turn
     # no eigenvalue has told how long a turn takes, and the window has not seen three
     looks = case.looks
     path = float(np.sum(np.linalg.norm(np.diff(stretch.zs, axis=0), axis=1)))
     natural = 2 * np.pi * case.distances(looks[-1])[-1] * T.turns * turn / max(path, T.tiny)
     # a turn takes as long as it is wide
-    outgrows = len(looks) == 1 or looks[-1].rms > T.grown_at_last * looks[-2].rms
+    outgrows = len(looks) == 1 or looks[-1].rms > T.grown_at_last * looks[-2].rms or _goes_slowly_on(case)
     grown = min(natural, T.longest_correction * turn) if outgrows and round_ >= T.widenings else 0.0
     return max(turn * (T.widening if round_ < T.widenings else 1.0), grown)

@@ -106,6 +106,8 @@ def exponential_growth(case: Case, *parts: Stretch) -> dict[str, Any]:
     """
     # a slow growth may spend whole windows beyond the numbers that can be squared: the last one before them tells
     looks = [look.stretch for look in case.looks if look.rms < _within(case)][-1:]
+    # where the first has left them already, its rows before that tell
+    looks = looks or [look.stretch for look in case.looks[:1]]
     seen = [part for part in parts if len(part.t) > 1]
     return _growth(case, [*looks, *seen]) or _growth(case, seen)
 

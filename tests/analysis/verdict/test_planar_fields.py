@@ -70,6 +70,23 @@ class Sliding(Separate):
         return jnp.abs(phi)
 
 
+class Slaved(Planar):
+    """u' = phi^2 - u, so u = phi^2 in the end, and phi' = -phi u^2 = -phi^5."""
+
+    def of_critic(self, phi, u):
+        return phi**2 * u**2 / 2
+
+    def of_generator(self, phi, u):
+        return u**2 / 2 - phi**2 * u
+
+
+class MoreSlaved(Slaved):
+    """phi' = -phi u^3 = -phi^7."""
+
+    def of_critic(self, phi, u):
+        return phi**2 * u**3 / 2
+
+
 def verdict(kind, phi, u, **more):
     return dg.verdict(kind(), [phi], [1.0 + u], x0=1.0, **more, edge=False)
 
@@ -106,3 +123,52 @@ def test_what_creeps_along_a_surface_is_not_stuck_on_it():
 def test_a_singular_centre_is_reached_and_rested_in():
     v = verdict(Friction, 0.5, 0.0)
     assert v.kind == "stuck" and v.numbers["capture_time"] == pytest.approx(5.0, rel=1e-6)
+
+
+@pytest.mark.parametrize(("phi", "u"), [(0.7, 0.4), (0.3, -0.2)])
+def test_a_creep_like_the_fourth_root_is_to_the_equilibrium_itself(phi, u):
+    # (phi^-4)' = 4: phi = (4 t)^-1/4, of which half is left after 16 times as long; it was crept "elsewhere", 5e-4 away
+    v = verdict(Slaved, phi, u)
+    assert v.kind == "converges-sublinearly" and v.numbers["exponent"] == pytest.approx(0.25, rel=1e-2)
+    assert v.numbers["constant"] == pytest.approx(4**-0.25, rel=1e-2)
+
+
+@pytest.mark.slow  # fast, of a creep that is told: the test above
+def test_a_creep_too_slow_to_show_its_end_is_not_to_another_point():
+    # (phi^-6)' = 6: the distance falls by 8 % from window to window
+    assert verdict(MoreSlaved, 0.7, 0.4).kind in ("converges-sublinearly", "undecided")
+
+
+def cycle_of_wgan_gp(lam):
+    """Period, largest |phi| and |theta| and the multiplier of wgan-gp's cycle for c = 1, x0 = 0 and d = 1.
+
+    For phi > 0 the motion is z'' + 2 lam z' + z = 0 about (0, 2 lam), z = theta - 2 lam: from phi = 0 at theta = -T it
+    is back at phi = 0 after the half turn pi/w, w^2 = 1 - lam^2, with z turned and smaller by q = exp(-lam pi/w). By
+    symmetry it closes where theta is T there, q (T + 2 lam) = T - 2 lam, and a half turn multiplies by q. phi is
+    largest where tan w t = w/lam, where w t = arccos lam and sin w t = w.
+    """
+    w = math.sqrt(1 - lam**2)
+    q = math.exp(-lam * math.pi / w)
+    turned = 2 * lam * (1 + q) / (1 - q)
+    return 2 * math.pi / w, (turned + 2 * lam) * math.exp(-lam * math.acos(lam) / w), turned, q**2
+
+
+@pytest.mark.parametrize(("lam", "start"), [(0.3, 1e-3), (0.5, 3e-4), (0.9, 3e-4), (0.95, 3e-4)])
+def test_a_cycle_is_found_by_windows_as_short_as_the_start_was_small(lam, start):
+    # no eigenvalue tells a turn, which takes 1e4 times as long as the first guess: it was undecided, and at lam = 0.9
+    # it converged to (0, 1.8), about which one side of the jump alone spirals: it leaves within half a turn
+    period, phi, theta, multiplier = cycle_of_wgan_gp(lam)
+    v = dg.verdict(dg.variant("wgan-gp", c=1.0, lam=lam), [start], [start], edge=False)
+    assert v.kind == "limit-cycle" and v.numbers["period"] == pytest.approx(period, rel=1e-6)
+    assert v.numbers["radius_phi"] == pytest.approx(phi, rel=1e-4)
+    assert v.numbers["radius_theta"] == pytest.approx(theta, rel=1e-4)
+    assert v.numbers["floquet"][1] == pytest.approx(multiplier, rel=1e-3)
+
+
+@pytest.mark.parametrize("lr", [1.05, 1.2])
+def test_steps_that_outgrow_their_first_window_have_a_rate(lr):
+    # phi' = -theta, theta' = phi under extragradient: the multiplier 1 - h^2 + i h; at 1.2 a window of 1,024 sees 1e109
+    v = dg.verdict(dg.variant("wgan-linear"), [0.3], [0.3], rule=dg.rule("extragradient", lr=lr), edge=False)
+    assert v.kind == "diverges" and v.numbers["rate"] == pytest.approx(
+        math.log(1 - lr**2 + lr**4) / 2, rel=1e-6
+    )

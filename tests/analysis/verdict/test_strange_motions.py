@@ -241,9 +241,10 @@ def test_a_period_longer_than_64_is_the_orbits_own():
     assert v.numbers["floquet"][0] == pytest.approx(slope, abs=1e-5)
 
 
-def test_where_periods_have_doubled_without_end_there_is_no_invariant_circle():
+@pytest.mark.parametrize("start", [(0.3123, 0.0), (0.3, 0.1)])
+def test_where_periods_have_doubled_without_end_there_is_no_invariant_circle(start):
     # Feigenbaum's point: a Cantor set, on which neighbours part by a power of time alone
-    v = judge(games.Logistic(k=3.5699456718709449), 0.3123, 0.0)
+    v = judge(games.Logistic(k=3.5699456718709449), *start)
     assert v.kind == "undecided" and "do not part" in v.text and "period" not in v.numbers
 
 

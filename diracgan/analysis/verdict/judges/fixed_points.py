@@ -115,6 +115,8 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
             # what turns about a kink, and what steps across it, passes all its sides: no eigenvalue of one is the end's
             return None
     rate, frequency = float(rates[k]), float(turning[k])
+    if not arrived and _turns_off_its_side(case, z, frequency * (now.time - before.time)):
+        return None
     told = f"its eigenvalue gives the rate {rate:.6g}" + (f", measured {measured:.6g}" if agrees else "")
     if measured is not None and 0 < measured < T.outruns * rate:
         # a slope without bound, beside which none is known
@@ -122,6 +124,15 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
         told = f"no eigenvalue explains so slow an approach: measured {measured:.6g}"
     case.note(f"Newton: rest point {case.vector(z)}; {told}")
     return _approaches(case, z, case.other(z, rest) if not at_origin else None, rate, frequency)
+
+
+def _turns_off_its_side(case: Case, z: np.ndarray, turned: float) -> bool:
+    """Whether the spiral about z, of which two windows have seen an angle, is that of one side of a kink or jump.
+
+    It ends where it comes to the other side, at half a turn at the latest: nothing may have arrived by then. A motion
+    that falls like that over whole turns has shown both sides.
+    """
+    return 0 < turned < 2 * math.pi and case.spectrum(z).status == Status.NO_DERIVATIVE
 
 
 def _approaches(case: Case, z: np.ndarray, other: str | None, rate: float, frequency: float) -> Answer:
@@ -339,8 +350,10 @@ def creeps(case: Case, t: np.ndarray) -> Answer | None:
     ratio = np.linalg.norm(c - b) / max(np.linalg.norm(b - a), T.tiny)
     if not ratio < T.creep_ratio:
         return None
-    left = c + (c - b) * ratio / (1 - ratio)
-    if np.linalg.norm(left - case.origin) <= T.creep_away * case.looks[0].rms:
+    way_left = (c - b) * ratio / (1 - ratio)
+    left = c + way_left
+    blur = max(T.creep_away * case.looks[0].rms, T.creep_off * float(np.linalg.norm(way_left)))
+    if np.linalg.norm(left - case.origin) <= blur:
         return None
     steps = np.ptp(case.looks[-1].stretch.zs, axis=0)  # the diameter is that of one component
     constant = law.constant / exponent * float(np.linalg.norm(steps) / max(steps.max(), T.tiny))

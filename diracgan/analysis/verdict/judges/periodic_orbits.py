@@ -57,7 +57,7 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
         return torus
     if not drawn and (orbit is None or not (orbit.attracts_all or orbit.repels)):
         return None
-    if not _is_on_a_curve(case):
+    if not is_on_a_curve(case):
         return None
     never_repeats = orbit is None or (orbit.method is Method.LYAPUNOV and not orbit.repels)
     if never_repeats and (several := attractors.circles_in_turn(case, numbers)):
@@ -81,7 +81,7 @@ def _on_cycle(numbers: dict[str, Any], period: float | None) -> Answer:
     return Answer(Kind.LIMIT_CYCLE, numbers | {"period": float(period)}, f"{text}, period {period:.6g}")
 
 
-def _is_on_a_curve(case: Case) -> bool:
+def is_on_a_curve(case: Case) -> bool:
     """Whether what comes after the last window lies on a closed curve."""
     return windows.on_a_curve(case.motion.advance(case.looks[-1].stretch.end, 0.0, 1.0, 1).zs)
 
@@ -197,7 +197,7 @@ def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:
         return answer
     exponent = float(np.log(np.abs(orbit.multipliers[0])) / orbit.period)
     longer = attractors.largest_exponent(case) if orbit.method is Method.LYAPUNOV else None
-    if longer is not None and not (longer.fades or longer.positive) and _is_on_a_curve(case):
+    if longer is not None and not (longer.fades or longer.positive) and is_on_a_curve(case):
         off = f"{longer.value:.2g} +- {longer.error:.1g}"
         case.note(f"over a longer run its largest Lyapunov exponent is {off}, which is not told from 0")
         return _on_cycle(numbers, orbit.period)

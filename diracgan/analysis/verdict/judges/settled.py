@@ -59,6 +59,8 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
         several = attractors.circles_in_turn(case, radii)
         if several is not None:
             return several
+        if case.system.dim == 1 and case.motion.discrete and not periodic_orbits.is_on_a_curve(case):
+            return None  # neither a cycle nor a circle: a set on which neighbours part by a power of time
     return _attracting(case, radii, is_round, orbit)
 
 
