@@ -189,6 +189,9 @@ def refusals(given: str, hint: str = "", kinds: Any = OSError) -> Iterator[None]
 
 def _check_parent(target: Path, given: str) -> None:
     if not target.parent.is_dir():
+        there = next((above for above in target.parents if above.exists()), target.parent)
+        if not there.is_dir() and there.exists():
+            raise InputError(f"{str(there)!r} of {given!r} is not a folder; allowed: an existing folder")
         raise InputError(
             f"folder {str(target.parent)!r} of {given!r} does not exist; allowed: an existing folder"
         )

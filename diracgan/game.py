@@ -45,11 +45,13 @@ class Sites(NamedTuple):
         surfaces: how many switching functions both losses have.
         faces: how many of the last ones are faces of the box that clips the critic.
         unlocated: the operations whose switches are crossed unseen, by JAX's names.
+        smooth: whether no operation has a place without all its derivatives: then the field jumps nowhere.
     """
 
     surfaces: int
     faces: int
     unlocated: tuple[str, ...]
+    smooth: bool
 
 
 class Samples(NamedTuple):
@@ -274,7 +276,8 @@ class Game(GameLike):
         )
         faces = self.faces(players)
         unlocated = sorted({name for loss in losses for name in loss.unlocated})
-        return Sites(sum(loss.surfaces for loss in losses) + faces, faces, tuple(unlocated))
+        smooth = not faces and all(loss.is_smooth for loss in losses)
+        return Sites(sum(loss.surfaces for loss in losses) + faces, faces, tuple(unlocated), smooth)
 
     def faces(self, players: Players) -> int:
         """How many of the last surfaces are faces of the box that clips the critic's weights."""

@@ -188,6 +188,8 @@ class Registry(Generic[T]):
             if head.isidentifier() and member_of(head):
                 return SpecParts("", f"{prefix}:{head}", rest)
         source, rest = source_and_rest(spec)
+        if not source:  # nothing before the colon is no name, and not the name behind it
+            return SpecParts("", "", rest)
         if not (is_file(source) or (rest and "=" not in rest.split(":")[0])):
             return SpecParts("", head, rest)
         name, _, rest = rest.partition(":")

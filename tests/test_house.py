@@ -35,6 +35,7 @@ THROUGH = {
     "cli/test_commands.py": ("cli/plot", "cli/train"),
     "comparison/test_comparison.py": ("cli/compare", "comparison/forecast_scores"),
     "contract/test_live_and_log.py": ("monitoring/pieces",),
+    "dynamics/test_large_datum.py": ("tracing/sites",),
     "dynamics/test_compiled_loops.py": ("dynamics/loop_text",),
     "dynamics/test_flow.py": ("dynamics/simulate", "dynamics/starts"),
     "ensemble/test_bad_input.py": ("ensemble/schedule",),

@@ -332,6 +332,8 @@ def assignments(texts: list[str] | None, flag: str) -> dict[str, str]:
     """Read ``["name=value", ...]``; commas separate several in one."""
     found: dict[str, str] = {}
     for text in texts or []:
+        if not text.strip():
+            raise InputError(f"{flag} = {text!r} sets nothing; allowed: NAME=VALUE")
         found = merged(found, settings(text, f"{flag} {text}"))
     return found
 

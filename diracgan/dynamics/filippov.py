@@ -114,6 +114,11 @@ def unlocated(system: DiracSystem) -> tuple[str, ...]:
     return sites(system).unlocated
 
 
+def jumps_nowhere(system: DiracSystem) -> bool:
+    """Whether the field is known to be smooth wherever it is finite, however steep."""
+    return sites(system).smooth
+
+
 def face_count(system: DiracSystem) -> int:
     """How many of the last switching functions are faces of the box that clips the critic."""
     return sites(system).faces

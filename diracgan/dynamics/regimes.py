@@ -74,6 +74,7 @@ def integrate(
         ys[:], t = y, t1
         return ended(MotionResult.OK, math.nan, "rests at an equilibrium")
     regime, size = switchings.start(system, y), switchings.size_of(system, y)
+    extent = float(np.max(np.abs(y))) or size
     repeats = 0
     shared = np.zeros((len(regime.modes),) * 2, bool)
     while True:
@@ -87,7 +88,7 @@ def integrate(
         repeats = repeats + 1 if part.t - t <= _NO_TIME * span.t1 else 0
         t, y, steps = part.t, part.y, steps + part.steps
         if part.failure or (part.guard is not None and part.guard == filippov.guard_count(regime) - 1):
-            if part.failure and rests(system, y, size):
+            if part.failure and rests(system, y, extent):
                 ys[ts > t] = y
                 return ended(MotionResult.STUCK, t, f"rests on a discontinuity since {at(t)}")
             return ended(*_failure(system, part.failure, (t, t1, at(t)), y, size))
@@ -192,9 +193,10 @@ _NEAR, _NEARER, _BALANCED = 1e-6, 1e-8, 1e-3
 def rests(system: DiracSystem, y: np.ndarray, size: float) -> bool:
     """Whether the field around ``y`` (n,) jumps, and pulls in all directions at once; ``size`` is the motion's.
 
-    A jump is as large from nearer by, where a field that is merely steep is not.
+    A jump is as large from nearer by, where a field that is merely steep is not. Steeper than can be told from a jump
+    is the logistic function of phi.x0 at a large datum, and so smooth losses are asked for their operations.
     """
-    if not np.all(np.isfinite(y)):
+    if filippov.jumps_nowhere(system) or not np.all(np.isfinite(y)):
         return False
     ways = np.random.default_rng(1).normal(size=(64, len(y)))
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)

@@ -15,16 +15,13 @@ from jax import Array
 
 from .jaxpr import Operation, interpret, read
 from .scalar_program import NotScalarizable, Program, trace
-from .sites import COMPARE, LINEAR, exponent, inner_function, is_site, truncates
+from .sites import COMPARE, LINEAR, exponent, inner_function, is_site, may_be_infinite, truncates
 from .switching import evaluate
 
 # where kinks are looked for: two of one surface that lie closer than this are taken apart only if a third is between
 _PLACES = np.union1d(np.linspace(-64.0, 64.0, 4097), np.outer([-1.0, 1.0], np.geomspace(64.0, 1e8, 120)))
 _HALVINGS = 80
 _SAME = 1e-13  # relative distance below which two kinks are one
-
-# What has an infinite derivative somewhere: of a value with a kink, perhaps at the kink.
-_ROOTS = frozenset("pow sqrt rsqrt cbrt log log1p atan2 lgamma digamma xlogy".split())
 
 
 class Form(NamedTuple):
@@ -92,7 +89,8 @@ def form_of(fn: Callable[..., Any], args: Sequence[Any], constants: Sequence[Any
             depth=depth + switches * (2 if operation.name == "clamp" else 1),
             linear=all(i.linear for i in moving) and (not switches or max(i.degree for i in moving) <= 1.0),
             singular=any(i.singular for i in moving)
-            or (_may_be_infinite(operation, ins) and bool(depth or switches)),
+            or (may_be_infinite(operation) and bool(depth or switches))
+            or (operation.name == "div" and bool(ins[1].depth)),
         )
         return [form] * len(operation.outputs)
 
@@ -109,14 +107,6 @@ def _both(a: Form, b: Form) -> Form:
         a.linear and b.linear,
         a.singular or b.singular,
     )
-
-
-def _may_be_infinite(operation: Operation, ins: list[Form]) -> bool:
-    if operation.name == "div":
-        return bool(ins[1].depth)
-    name = getattr(getattr(operation.structure, "function", None), "name", operation.name)
-    power = exponent(operation)
-    return name in _ROOTS or (name == "integer_pow" and (power is None or power < 0))
 
 
 def _degree(operation: Operation, ins: list[Form]) -> float:

@@ -27,6 +27,12 @@ _WITHOUT_SITES = frozenset(
     "complex conj select_n and or not xor reduce_and reduce_or is_finite eq ne".split()
 )
 
+# Operations with an infinite derivative somewhere: of a value with a kink, perhaps at the kink.
+_ROOTS = frozenset(
+    "pow sqrt rsqrt cbrt log log1p tan atan2 asin acos acosh atanh erf_inv lgamma digamma polygamma igamma igammac "
+    "xlogy".split()
+)
+
 # Operations that are linear in each operand, or that move, join or choose values.
 LINEAR = frozenset(
     "add add_any sub neg reduce_sum cumsum reshape squeeze expand_dims broadcast_in_dim transpose concatenate split "
@@ -67,6 +73,28 @@ def truncates(operation: Operation) -> bool:
         return False
     (given,), (made,) = operation.inputs, operation.outputs
     return jnp.issubdtype(given.dtype, jnp.floating) and not jnp.issubdtype(made.dtype, jnp.inexact)
+
+
+def may_be_infinite(operation: Operation) -> bool:
+    """Whether an operation has an infinite derivative somewhere; a quotient has where its divisor is 0."""
+    name = getattr(getattr(operation.structure, "function", None), "name", operation.name)
+    power = exponent(operation)
+    return name in _ROOTS or (name == "integer_pow" and (power is None or power < 0))
+
+
+def is_smooth_everywhere(operation: Operation, divisor_moves: bool) -> bool:
+    """Whether an operation is known to have all derivatives wherever its operands are finite.
+
+    A custom derivative is its author's word that it exists, and not that it is continuous.
+    """
+    if isinstance(operation.structure, Call):
+        within = operation.structure.function
+        return within.is_library and within.name in _SMOOTH - _ROOTS
+    if operation.structure is not None:
+        return False
+    if is_site(operation) or not has_no_site(operation) or may_be_infinite(operation):
+        return False
+    return operation.name not in ("eq", "ne", "is_finite") and not (operation.name == "div" and divisor_moves)
 
 
 def has_no_site(operation: Operation) -> bool:

@@ -21,7 +21,17 @@ from jax import Array
 from ..parameters import is_traced
 from ..variants._math import root
 from .jaxpr import Operation, TracedFunction, interpret, read
-from .sites import AMONG, COMPARE, STAIRS, axes_of_choice, exponent, has_no_site, inner_function, is_site
+from .sites import (
+    AMONG,
+    COMPARE,
+    STAIRS,
+    axes_of_choice,
+    exponent,
+    has_no_site,
+    inner_function,
+    is_site,
+    is_smooth_everywhere,
+)
 from .stopped import Stop, by_value, holding, keeping, stops, stops_within
 
 
@@ -130,6 +140,24 @@ class BranchedFunction:
         moving = [k < self.arguments for k in range(len(self.function.inputs))]
         interpret(self.function, moving, look, lambda value: False)
         return tuple(sorted(found))
+
+    @functools.cached_property
+    def is_smooth(self) -> bool:
+        """Whether it is known to have all derivatives wherever it is finite, by its operations alone."""
+        known = True
+
+        def look(operation: Operation, moving: list[bool]) -> list[bool]:
+            nonlocal known
+            within = inner_function(operation)
+            if within is not None and any(moving):
+                return interpret(within, moving, look, lambda value: False)
+            if any(moving) and operation.outputs:
+                known = known and is_smooth_everywhere(operation, moving[-1])
+            return [any(moving)] * len(operation.outputs)
+
+        moving = [k < self.arguments for k in range(len(self.function.inputs))]
+        interpret(self.function, moving, look, lambda value: False)
+        return known
 
 
 def branched(fn: Callable[..., Any], args: Sequence[Any], constants: Sequence[Any] = ()) -> BranchedFunction:

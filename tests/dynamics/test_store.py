@@ -229,7 +229,7 @@ def test_a_new_file_takes_the_old_one_s_place(tmp_path, suffix):
         ("a.npy", "did you mean '.npz'? Allowed: .csv, .json, .nc, .npz, .zarr"),
         ("a", "unknown suffix ''"),
         ("missing/a.nc", "does not exist"),
-        ("file.txt/a.nc", "does not exist"),
+        ("file.txt/a.nc", "is not a folder"),
         ("taken.nc", "is a folder"),
         ("other.zarr", "is not a zarr store"),
         ("x" * 300 + ".nc", "cannot be written"),
