@@ -80,6 +80,7 @@ class Thresholds:
     grown_at_last: float = 2.0  # the same when the budget is spent, for growth by a law whose fit is good
     law_error: float = 0.02  # relative error of an exponent that is believed at once
     law_error_at_last: float = 0.1  # the same when the budget is spent
+    growth_error: float = 0.05  # the same of a growth by its speed, which knows no origin
     far_fallen: float = 0.02  # of the first amplitude: a law seen over so much needs no more time
     enough_spent: float = 0.35  # share of the budget after which a law over less is believed
     keeps_growing: float = 1e-3  # relative growth from window to window that is not an approach to a limit

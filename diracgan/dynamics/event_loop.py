@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ..tracing import c_compiler
 from ..tracing.host import by_program
 from . import dopri8
 from .compiled_loops import LoopEnd, flow_loop, follow
@@ -40,6 +41,8 @@ _CHUNK = 20_000  # steps of one compiled call at most
 _ROWS = 1024  # lengths of rows are multiples of it
 _RUNNING, _DONE, _EVENT, _STIFF = 0, 1, 2, 3
 _HALVINGS = 60
+# steps of compiled C in the time of one here where a field switches: of d = 5, in a slide, 190 us beside 2
+_AS_LONG = 100
 _SHORTEST = 1e-300  # of a first step
 
 
@@ -47,7 +50,7 @@ def event_loop(system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSp
     """Integrate one regime until its end; an engine like those of :mod:`diracgan.dynamics.engines`.
 
     In compiled C where there is a compiler; else XLA's loop comes back after every 20000 steps, so that an interrupt
-    is heard.
+    is heard. Beside a compiler that loop has what is too long for one, and each of its steps counts as many.
     """
     # a slide beside what has no value beyond its surface needs every branch, for which steps alone have a way out
     for velocity in (frozen_velocity, every_branch)[: 1 + bool(regime.sliding)]:
@@ -57,10 +60,14 @@ def event_loop(system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSp
     rows = np.pad(span.ts, (0, -len(span.ts) % _ROWS), constant_values=np.inf)  # programs for few lengths
     t, t1, rtol, atol = (np.float64(x) for x in (span.t, span.t1, span.rtol, span.atol))
     now, ys = _start(t, np.asarray(y0, float), guard_count(regime)), np.full((len(rows), len(y0)), np.nan)
-    while int(now.status) == _RUNNING and int(now.steps) < span.steps:
-        until = np.int64(min(int(now.steps) + _CHUNK, span.steps))
+    too_long = c_compiler.available() and len(regime.modes) and flow_loop(system, regime, len(y0)) is None
+    each = _AS_LONG if too_long else 1
+    most = -(-span.steps // each)
+    while int(now.status) == _RUNNING and int(now.steps) < most:
+        until = np.int64(min(int(now.steps) + _CHUNK, most))
         now, ys = _advance(system, regime, TimeSpan(t, t1, rows, rtol, atol, until), now, ys)
-    return _segment(span, *jax.device_get((now, ys)))
+    segment = _segment(span, *jax.device_get((now, ys)))
+    return segment._replace(steps=each * segment.steps)
 
 
 def _by_compiled_c(

@@ -58,6 +58,36 @@ def power_law(t: np.ndarray, r: np.ndarray) -> PowerLaw | None:
     return PowerLaw(exponent, float(last), float(shift / slope), float(error))
 
 
+def growth(t: np.ndarray, speed: np.ndarray) -> PowerLaw | None:
+    """The law r ~ C (t + t0)^p + D of an amplitude that grows, read from its speed; None where no such law holds.
+
+    The error bar of p is at least twice what the later half of the samples has changed it by.
+
+    A growth has no origin of its own: measured from another point it has another D, which bends a fit of r itself for
+    many decades. The speed p C (t + t0)^(p - 1) does not know it.
+
+    Args:
+        t: times, increasing, (n,) with n >= 10.
+        speed: dr/dt > 0 there.
+
+    Example:
+        >>> t = np.geomspace(10, 1e5, 12)
+        >>> law = growth(t, 2 / 3 * (t + 30) ** (-2 / 3))  # of 2 (t + 30)^(1/3) + D
+        >>> round(law.exponent, 6), round(law.constant, 6)
+        (-0.333333, 2.0)
+    """
+    law, earlier = power_law(t, speed), power_law(*(x[: len(t) // 2] for x in (t, speed)))
+    if law is None or earlier is None:
+        return None
+    error = max(
+        law.error, 2 * abs(law.exponent - earlier.exponent)
+    )  # what it still changes by dies out slowly
+    exponent = _as_fraction(law.exponent, error)
+    constant = law.constant * (t[-1] + law.offset) ** (exponent - law.exponent)
+    power = 1.0 - exponent
+    return PowerLaw(-power, float(constant / power), law.offset, error) if power > 0 else None
+
+
 def approach(t: np.ndarray, r: np.ndarray) -> tuple[float, PowerLaw] | None:
     """The limit of an amplitude that nears it by a power law, and the law of the distance; None where none holds.
 

@@ -15,7 +15,7 @@ import pytest
 import diracgan as dg
 from diracgan import dirac
 from diracgan.analysis.dynamical_system import DiscreteSystem, map_along
-from diracgan.dynamics import compiled_loops, loop_text, switchings
+from diracgan.dynamics import compiled_loops, event_loop as event_loop_room, loop_text, switchings
 from diracgan.dynamics.engines import TimeSpan
 from diracgan.dynamics.event_loop import event_loop
 from diracgan.dynamics.filippov import DiracSystem
@@ -67,6 +67,21 @@ def test_a_flow_in_c_is_that_of_xla_through_its_switchings(variant, monkeypatch)
     assert np.allclose(here.ys, there.ys, rtol=1e-9, atol=1e-11)
     assert [what for _, what in here.events] == [what for _, what in there.events]
     assert np.allclose([t for t, _ in here.events], [t for t, _ in there.events], rtol=1e-9)
+
+
+def test_a_step_of_what_is_too_long_for_c_counts_as_many(monkeypatch):
+    # a budget of steps is one of time: XLA's loop over branches takes a hundred times as long a step
+    with jax.enable_x64(True):
+        system, y = system_of(dg.variant("wgan-clip"), 1), np.array([0.003, 0.4])
+        regime = switchings.start(system, y)
+        span = TimeSpan(0.0, 0.03, np.array([0.03]), 1e-11, 1e-14)
+        monkeypatch.setattr(event_loop_room, "flow_loop", lambda *_, **__: None)
+        dear = event_loop(system, regime, y, span)
+        few = event_loop(system, regime, y, span._replace(steps=dear.steps // 2))
+        monkeypatch.setenv("DIRACGAN_C", "0")  # there every flow takes as long
+        cheap = event_loop(system, regime, y, span)
+    assert dear.steps == 100 * cheap.steps > 100 and np.array_equal(dear.y, cheap.y)
+    assert few.failure == "max steps" and few.steps < dear.steps
 
 
 def test_a_surface_once_crossed_is_crossed_within_the_loop(monkeypatch):

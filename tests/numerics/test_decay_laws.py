@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from diracgan.numerics.decay_laws import approach, limiting_exponent, power_law
+from diracgan.numerics.decay_laws import approach, growth, limiting_exponent, power_law
 
 
 @pytest.mark.parametrize("exponent", [1 / 6, 1 / 2, 1.0, 2.0, -1 / 3])
@@ -17,6 +17,29 @@ def test_a_power_law_is_found_with_its_constant(exponent: float, offset: float):
     assert law.exponent == pytest.approx(exponent, abs=1e-9)
     assert law.constant == pytest.approx(2.5, rel=1e-6)
     assert law.offset == pytest.approx(offset, abs=1e-3)
+
+
+@pytest.mark.parametrize("power", [1 / 4, 1 / 3, 1 / 2, 3 / 4, 2.0])
+@pytest.mark.parametrize("away", [-3.0, 0.0, 40.0])
+def test_a_growth_is_told_whatever_it_is_measured_from(power: float, away: float):
+    # r = |(c, 2.5 (t + 30)^p + D)|, whose speed nears that of the second entry like r^-2
+    t = np.geomspace(1e4, 1e8, 40)
+    x = 2.5 * (t + 30) ** power + away
+    law = growth(t, x / np.hypot(0.1, x) * 2.5 * power * (t + 30) ** (power - 1))
+    assert law is not None
+    assert law.exponent == pytest.approx(-power, rel=1e-6)
+    assert law.constant == pytest.approx(2.5, rel=1e-3)
+
+
+def test_what_grows_by_no_power_or_comes_to_a_limit_is_no_growth():
+    t = np.geomspace(10, 1e5, 40)
+    for speed in (
+        1 / (t + 3),
+        1 / (t + 3) ** 1.5,
+        np.exp(t / 1e4),
+        -(t**-0.5),
+    ):  # like log t, to a limit, exponential, a fall
+        assert growth(t, speed) is None
 
 
 def test_an_odd_exponent_is_not_taken_for_a_fraction():

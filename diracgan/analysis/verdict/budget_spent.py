@@ -63,13 +63,14 @@ def _by_a_law(case: Case, t: np.ndarray, r: np.ndarray) -> Answer | None:
 def _grows(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
     """A growth by a law that has not gone far, or one that does not slow down."""
     rises = np.diff(amplitudes[-(T.monotone + 1) :])
-    if len(rises) < T.monotone or np.any(rises <= 0):
+    by_speed = trends.growth_by_speed(case)
+    if (len(rises) < T.monotone and by_speed is None) or np.any(rises <= 0):
         return None
     cycle = enclosing.outside(case)
     if cycle is not None:
         return cycle
     if amplitudes[-1] > T.grown_at_last * amplitudes[0]:
-        law = decay_laws.power_law(t[1:], amplitudes[1:]) or _law_of_ends(case)
+        law = by_speed or decay_laws.power_law(t[1:], amplitudes[1:]) or _law_of_ends(case)
         if law is not None and law.exponent < 0 and law.error < T.law_error_at_last * abs(law.exponent):
             return Answer(Kind.DIVERGES, law.numbers, trends.growing(case, law))
     slows = np.any(rises <= T.keeps_growing * amplitudes[-1]) or np.any(rises[1:] <= T.no_slower * rises[:-1])

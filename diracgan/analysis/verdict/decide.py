@@ -178,7 +178,9 @@ def _on_the_way(case: Case, stretch: Stretch) -> Answer | None:
         halves = zip(np.array_split(stretch.t, 2), np.array_split(stretch.zs, 2), strict=True)
         case.looks += [case.look(stretch._replace(t=t, zs=zs)) for t, zs in halves]
         answer = _told(case, fixed_points.to_a_point, stretch)
-        if answer is None:  # too few rows a turn for what judges laws
+        if answer is None and not case.goes_one_way(
+            case.looks[-2:]
+        ):  # too few rows a turn for what judges laws
             del case.looks[-2:]
     return answer if answer is not None and consistency.agrees(case, answer) else None
 

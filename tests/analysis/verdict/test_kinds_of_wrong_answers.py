@@ -471,8 +471,13 @@ def test_a_creep_towards_a_far_equilibrium_does_not_diverge(b, x0, lecam):
     assert v.kind == "undecided" and f"ahead of it lies (0, {x0 / b:.5g})" in v.text
 
 
-@pytest.mark.slow  # fast, its neighbours above
-def test_a_creep_with_nothing_ahead_diverges():
-    # b = 0: theta^3 = 3 x0 t
-    v = dg.verdict(FakeLabel(), [-0.008], [1.01], x0=[1.0], edge=False)
+@pytest.mark.parametrize(
+    ("x0", "start", "lecam"),
+    slow_but([(1.0, 1.01, 0.0), (1.0, 0.3, 0.5), (2.0, 2.01, 0.0), (-1.5, 0.2, 0.0)], (1.0, 0.3, 0.5)),
+)
+def test_a_creep_is_told_whatever_it_is_measured_from(x0, start, lecam):
+    # b = 0: theta' = x0/((1 + 2 lecam) theta^2), so that r = (3 |x0| t/(1 + 2 lecam))^(1/3) - |x0|
+    variant = FakeLabel().with_(lecam=lecam) if lecam else FakeLabel()
+    v = dg.verdict(variant, [-0.008], [start], x0=[x0], edge=False)
     assert v.kind == "diverges" and v.numbers["exponent"] == pytest.approx(-1 / 3)
+    assert v.numbers["constant"] == pytest.approx((3 * abs(x0) / (1 + 2 * lecam)) ** (1 / 3), rel=5e-3)

@@ -28,10 +28,35 @@ def grows(case: Case, stretch: Stretch) -> Answer | None:
         or np.any(np.diff(sizes[-T.monotone :]) <= 0)
     ):
         return None
-    law = decay_laws.power_law(t, r)
+    law = growth_by_speed(case) or decay_laws.power_law(t, r)
     if law is None or law.exponent >= 0 or law.error > T.law_error_at_last * abs(law.exponent):
         return None
     return Answer(Kind.DIVERGES, law.numbers, growing(case, law))
+
+
+def growth_by_speed(case: Case) -> decay_laws.PowerLaw | None:
+    """The law C t^p + D of a growth that never turns in the late windows; None where its speed follows none."""
+    from scipy.interpolate import CubicSpline
+
+    late = len(case.looks)
+    while late and case.goes_one_way(case.looks[late - 1 :]):
+        late -= 1
+    times, speeds = [], []
+    for look in case.looks[max(late, 1) :]:
+        t, r = look.stretch.t, case.distances(look)
+        if len(t) <= _IN_A_WINDOW or not np.all(np.diff(t) > 0):  # so fast that floats do not tell its times
+            return None
+        at = np.linspace(1, len(t) - 2, _IN_A_WINDOW).astype(int)
+        times.append(t[at])
+        speeds.append(CubicSpline(t, r)(t[at], 1))
+    for first in range(len(times) - 2):  # as many windows as follow one law
+        t, speed = np.concatenate(times[first:]), np.concatenate(speeds[first:])
+        if t[-1] < T.decade * t[0]:
+            return None
+        law = decay_laws.growth(t, speed)
+        if law is not None and law.error <= T.growth_error * abs(law.exponent):
+            return law
+    return None
 
 
 def growing(case: Case, law: decay_laws.PowerLaw) -> str:
@@ -81,9 +106,11 @@ def amplitudes(case: Case, transient: int) -> tuple[np.ndarray, np.ndarray]:
     looks = case.looks[transient:]
     if not case.goes_one_way(looks):
         return case.times[transient:], case.sizes[transient:]
-    r = [case.distances(look) for look in looks]
-    at = np.linspace(0, len(r[0]) - 1, _IN_A_WINDOW).astype(int)
-    return np.concatenate([look.stretch.t[at] for look in looks]), np.concatenate([one[at] for one in r])
+    rows = [np.linspace(0, len(look.stretch.t) - 1, _IN_A_WINDOW).astype(int) for look in looks]
+    times = [look.stretch.t[at] for look, at in zip(looks, rows, strict=True)]
+    return np.concatenate(times), np.concatenate(
+        [case.distances(k)[at] for k, at in zip(looks, rows, strict=True)]
+    )
 
 
 @judge(order=80)
