@@ -147,6 +147,10 @@ class Thresholds:
     steeper_alike: float = 0.1  # by which that growth may differ: that of a logarithm does by a fifth
     nearer_stuck: float = 1e-2  # of that, where a jump is as large and a root is not
     large: float = 1e3  # times the motion's first size: what stops nearer is a singularity of the field
+    near_the_end: float = (
+        0.9  # of the last rows of a blow-up: from there on to where its time is told no more
+    )
+    grows_at_the_end: float = 1.5  # it grows by more: a pole of degree p by 1e14^p, a law t^p by 1.1^p
 
     # ---------------------------------------------------------------- orbits
     settled: float = 3e-6  # relative change of squared extents between windows: the orbit no longer changes
@@ -305,6 +309,8 @@ class Thresholds:
     same_pump: float = 2e-3  # by which what an adaptive rule adds to r^2 may fall from window to window
     pump_ratio: float = 0.9  # of one such fall to the next: closer to 1 it has no limit that could be told
     pump_left: float = 0.5  # of what is added now: the least limit
+    seen_to_leave: int = 3  # last local exponents, ever further from a law's
+    speed_rounding: float = 30.0  # roundings in a local exponent of a speed
     unbounded: float = 1e100  # of a state: beyond every bounded set that floats could tell
 
 

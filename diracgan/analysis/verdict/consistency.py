@@ -14,7 +14,7 @@ from ..linear.decision import status_of
 from ..linear.status import Status
 from ..orbits import rest_points
 from . import enclosing
-from .evidence import Answer, Case, by
+from .evidence import Answer, Case, Look, by
 
 _log = logging.getLogger(__name__)
 _POSITIVE = ("rate", "half_life", "constant", "period", "capture_time", "blow_up_time")
@@ -164,12 +164,61 @@ def _against_a_point_ahead(case: Case, answer: Answer) -> str | None:
     return None
 
 
+def _against_a_bending_law(case: Case, answer: Answer) -> str | None:
+    """A law bends ever less in log t and is neared; what is to end, or to turn into another one, bends ever more.
+
+    Beside t^p (1 + a t^-s) the local exponent of the speed, d log|F| / d log t, is off by a multiple of t^-s, which
+    falls; where the speed is 1 - e t of that law's it is off by -e t, which rises until the growth has ended.
+    """
+    late = case.looks[-(T.monotone + 1) :]
+    one_way = case.goes_one_way(late)
+    crept = answer.kind == Kind.CONVERGES_ELSEWHERE and "exponent" in answer.numbers and one_way
+    if not (answer.kind == Kind.DIVERGES or crept) or "rate" in answer.numbers or len(late) < T.monotone:
+        return None
+    if case.ended:
+        return None
+    t, values, error = _speeds(case, late) if one_way else _amplitudes(late)
+    with np.errstate(all="ignore"):  # of a motion at rest
+        exponents = np.diff(np.log(values)) / np.diff(np.log(t))
+        bends = np.diff(exponents) / np.diff(np.log(t[1:]))
+    law = -answer.numbers.get("exponent", np.nan)
+    off = np.abs(exponents[-T.seen_to_leave :] - (law - one_way))
+    # as far off as a law that is believed at once may be, it is the same one
+    same = max(T.law_error * abs(law), answer.numbers.get("exponent_error", 0.0))
+    what = f"the local exponent of its {'speed' if one_way else 'amplitude'}"
+    if off[-1] > same and np.all(np.diff(off) > 0):
+        return f"{what} is {exponents[-1]:.3g} and leaves that law's, so this is not how it ends"
+    slows = np.all(bends < 0)
+    hastens = np.all(bends > 0) and not np.isnan(law)  # what has no law may grow faster
+    if (slows or hastens) and np.ptp(exponents) > error and np.all(np.diff(np.abs(bends)) > 0):
+        way = "falls" if slows else "rises"
+        return f"{what} {way} ever faster with log {case.clock}, so this is not how it ends"
+    return None
+
+
+def _speeds(case: Case, looks: list[Look]) -> tuple[np.ndarray, np.ndarray, float]:
+    """Times and speeds at the ends of windows, and what rounding leaves of their local exponents."""
+    ends = [case.motion.flat(look.stretch.end) for look in looks]
+    d = case.system.dim
+    speeds = np.array([np.linalg.norm(case.motion.change(z)[: 2 * d]) for z in ends])
+    error = T.speed_rounding * T.eps
+    if case.motion.discrete:  # a step is a difference of states
+        error *= max(float(np.linalg.norm(ends[-1][: 2 * d])) / max(float(speeds[-1]), T.tiny), 1.0)
+    return np.array([look.stretch.t[-1] for look in looks]), speeds, error
+
+
+def _amplitudes(looks: list[Look]) -> tuple[np.ndarray, np.ndarray, float]:
+    """The same of the amplitudes of what turns: a speed swings within a turn."""
+    return np.array([look.time for look in looks]), np.array([look.rms for look in looks]), T.drift_wobble
+
+
 _CHECKS: tuple[Callable[[Case, Answer], str | None], ...] = (
     _against_its_numbers,
     _against_multipliers,
     _against_the_linearisation,
     _against_its_drift,
     _against_a_point_ahead,
+    _against_a_bending_law,
     _against_what_lies_beyond,
     _against_a_weaker_pump,
 )

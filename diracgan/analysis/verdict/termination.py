@@ -174,7 +174,13 @@ def _blow_up(case: Case, stretch: Stretch, since: Pytree) -> Answer:
     middle = zs[min(half, len(zs) - 1)] if len(zs) else end
     typical = _growth_rate(case, middle)
     large = np.linalg.norm(end) > T.large * (case.looks[0].rms if case.looks else case.r0)
-    if stretch.result == MotionResult.STIFF and not large:  # a singularity of the field, not of the state
+    stays = (
+        len(size)
+        and case.distances_of(end[None])[0] < T.grows_at_the_end * size[int(T.near_the_end * len(size))]
+    )
+    if stretch.result == MotionResult.STIFF and (
+        not large or stays
+    ):  # a singularity of the field, not of the state
         return _fallen(case) or Answer(Kind.UNDECIDED, case.limit(end), f"undecided: {stretch.why}")
     case.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")
     if not np.isfinite(last) or last > T.blow_up * max(typical, T.tiny):

@@ -1,0 +1,96 @@
+"""Growth that lasts for long and then ends is no law, and a law that is neared is one.
+
+With the critic's loss log(1 + f^2) at x0 = 0 and the generator's -f, phi' = -2 phi theta^2 / (1 + phi^2 theta^2) and
+theta' = phi: far out phi^2 = phi0^2 - 4 t, so theta grows until t = phi0^2 / 4 alone, to theta0 + phi0^3 / 6.
+"""
+
+import jax.numpy as jnp
+import pytest
+
+import diracgan as dg
+from diracgan.variants import Variant
+
+
+class Ends(Variant):
+    """theta grows like phi0 t, until t = phi0^2 / 4."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(jnp.log1p(fake**2))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+
+class Slides(Variant):
+    """phi' = -(phi - at)^q, theta' = phi."""
+
+    q: float = 3.0
+    at: float = 0.0
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return 0.0 * jnp.mean(real)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        return jnp.sum((phi - self.at) ** (self.q + 1)) / (self.q + 1)
+
+
+STEPS = dg.rule("simultaneous", lr=0.1)
+
+
+def told(variant, phi, theta, rule=None):
+    return dg.verdict(variant, phi, theta, x0=0.0, rule=rule, edge=False)
+
+
+@pytest.mark.parametrize("rule", [None, STEPS, dg.rule("alternating", lr=0.1)])
+@pytest.mark.parametrize("phi", [1e4, 1e6])
+def test_growth_that_is_to_end_is_not_said_to_go_on(phi, rule):
+    """phi^2 falls by 4 lr per step as well."""
+    found = told(Ends(), phi, 2e3, rule)
+    assert found.kind == "undecided" and "blows up" not in found.text
+    assert any("so this is not how it ends" in line for line in [*found.evidence, found.text])
+
+
+def test_the_flow_is_followed_to_where_the_growth_has_ended():
+    """There phi goes to 0 within a time that floats do not tell: nothing blows up."""
+    found = told(Ends(), 1e4, 2e3)
+    assert found.numbers["limit_theta"] == [pytest.approx(2e3 + 1e12 / 6, rel=1e-6)]
+
+
+@pytest.mark.parametrize(
+    ("q", "at", "exponent", "constant"),
+    [
+        (1.0, 1.0, 1.0, 1.0),  # phi = 1 + exp(-t)
+        (3.0, 1.0, 1.0, 1.0),  # phi = 1 + (2 t)^(-1/2), a correction that dies out slowly
+        (3.0, 0.0, 1 / 2, 2**0.5),  # phi = (2 t)^(-1/2)
+        (4.0, 0.0, 2 / 3, 1.5 * 3 ** (-1 / 3)),  # phi = (3 t)^(-1/3)
+        (2.5, 0.0, 1 / 3, 3 * 1.5 ** (-2 / 3)),  # phi = (3 t / 2)^(-2/3)
+    ],
+)
+@pytest.mark.parametrize("rule", [None, STEPS])
+def test_growth_by_a_law_has_its_exponent_and_constant(q, at, exponent, constant, rule):
+    found = told(Slides(q=q, at=at), at + 1.0, 0.3, rule)
+    assert found.kind == "diverges"
+    assert -found.numbers["exponent"] == pytest.approx(exponent, rel=0.02)
+    if "constant" in found.numbers:  # theta = C t^p in t = lr n, where the run has ended
+        seen = found.numbers["constant"] * found.time ** -found.numbers["exponent"]
+        t = found.time * (1.0 if rule is None else 0.1)
+        assert seen == pytest.approx(
+            constant * t**exponent + (2 * t) ** 0.5 * (q == 3.0 and at == 1.0), rel=0.01
+        )
+
+
+def test_growth_like_a_logarithm_is_no_power_of_time():
+    """phi = 1 / t."""
+    flow, steps = told(Slides(q=2.0), 1.0, 0.3), told(Slides(q=2.0), 1.0, 0.3, STEPS)
+    assert flow.kind == "diverges" and "exponent" not in flow.numbers
+    assert steps.kind == "undecided" and "is -1 and leaves that law's" in steps.text
+
+
+def test_what_has_yet_to_turn_to_its_growth_creeps_to_no_point():
+    """phi = (2 t)^(-1/2) falls from 1e3 for long before theta = (2 t)^(1/2) is seen to grow."""
+    found = told(Slides(), 1e3, 0.3)
+    assert found.kind == "diverges"
+    assert -found.numbers["exponent"] == pytest.approx(0.5, abs=found.numbers["exponent_error"])
