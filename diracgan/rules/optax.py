@@ -259,7 +259,7 @@ def optax_class(name: str) -> type[NamedOptax] | None:
     body["__doc__"] = f"Both players moved by optax.{name}."
     turns = {n: Optax.__dataclass_fields__[n] for n in ("alternating", "n_critic")}
     for n, value in numbers.items():
-        body["__annotations__"][n] = type(value).__name__
+        body["__annotations__"][n] = "float | None" if value is None else type(value).__name__
         low = 0.0 if n in _DECAYS | _SIZES else None
         high = 1.0 if n in _DECAYS else None
         domain = {"low": low, "high": high, "open_high": high is not None}
@@ -283,6 +283,7 @@ def _of_optax(name: str, numbers: dict[str, Any]) -> NamedOptax:
 
 _DECAYS = {"b1", "b2", "b3", "decay", "rho", "momentum"}  # beyond [0, 1) a memory grows for ever
 _SIZES = {"eps", "eps_root"}
+_NO_NUMBER = {"momentum", "optimism", "weight_decay_rate"}  # None by default, or a number
 
 
 @functools.cache
@@ -296,7 +297,7 @@ def _numbers(name: str) -> dict[str, Any] | None:
     taken = inspect.signature(made).parameters if callable(made) and not isinstance(made, type) else {}
     if "learning_rate" not in taken:
         return None
-    return {n: p.default for n, p in taken.items() if isinstance(p.default, int | float)}
+    return {n: p.default for n, p in taken.items() if isinstance(p.default, int | float) or n in _NO_NUMBER}
 
 
 def _updates(opt: optax.GradientTransformation, z: Pytree, v: Pytree, state: Pytree) -> tuple[Any, Any]:

@@ -43,6 +43,7 @@ def test_optax_adam_is_our_adam(turns):
         ("amsgrad:lr=0.05,beta1=0.5,beta2=0.9", optax.amsgrad(0.05, 0.5, 0.9)),
         ("rmsprop:lr=0.05,beta2=0.95", optax.rmsprop(0.05, decay=0.95)),
         ("optax:nadam:lr=0.05,b1=0.5", optax.nadam(0.05, 0.5)),
+        ("optax:sgd:lr=0.05,momentum=0.5", optax.sgd(0.05, 0.5)),  # its default is None
     ],
 )
 def test_a_named_rule_makes_the_steps_of_optax(own, theirs):
