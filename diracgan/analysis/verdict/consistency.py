@@ -198,7 +198,10 @@ def _against_a_bending_law(case: Case, answer: Answer) -> str | None:
 
 def _speeds(case: Case, looks: list[Look]) -> tuple[np.ndarray, np.ndarray, float]:
     """Times and speeds at the ends of windows, and what rounding leaves of their local exponents."""
-    ends = [case.motion.flat(look.stretch.end) for look in looks]
+    if case.motion.discrete:
+        ends = [case.motion.flat(look.stretch.end) for look in looks]
+    else:  # a stretch that is looked at in halves has one end
+        ends = [look.stretch.zs[-1] for look in looks]
     d = case.system.dim
     speeds = np.array([np.linalg.norm(case.motion.change(z)[: 2 * d]) for z in ends])
     error = T.speed_rounding * T.eps
