@@ -147,9 +147,7 @@ class Thresholds:
     steeper_alike: float = 0.1  # by which that growth may differ: that of a logarithm does by a fifth
     nearer_stuck: float = 1e-2  # of that, where a jump is as large and a root is not
     large: float = 1e3  # times the motion's first size: what stops nearer is a singularity of the field
-    near_the_end: float = (
-        0.9  # of the last rows of a blow-up: from there on to where its time is told no more
-    )
+    near_the_end: float = 0.9  # of the last rows of a blow-up: from there on its time is told no more
     grows_at_the_end: float = 1.5  # it grows by more: a pole of degree p by 1e14^p, a law t^p by 1.1^p
 
     # ---------------------------------------------------------------- orbits

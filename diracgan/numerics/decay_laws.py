@@ -79,9 +79,8 @@ def growth(t: np.ndarray, speed: np.ndarray) -> PowerLaw | None:
     law, earlier = power_law(t, speed), power_law(*(x[: len(t) // 2] for x in (t, speed)))
     if law is None or earlier is None:
         return None
-    error = max(
-        law.error, 2 * abs(law.exponent - earlier.exponent)
-    )  # what it still changes by dies out slowly
+    # what it still changes by dies out slowly
+    error = max(law.error, 2 * abs(law.exponent - earlier.exponent))
     exponent = _as_fraction(law.exponent, error)
     constant = law.constant * (t[-1] + law.offset) ** (exponent - law.exponent)
     power = 1.0 - exponent

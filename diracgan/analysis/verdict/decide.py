@@ -178,9 +178,8 @@ def _on_the_way(case: Case, stretch: Stretch) -> Answer | None:
         halves = zip(np.array_split(stretch.t, 2), np.array_split(stretch.zs, 2), strict=True)
         case.looks += [case.look(stretch._replace(t=t, zs=zs)) for t, zs in halves]
         answer = _told(case, fixed_points.to_a_point, stretch)
-        if answer is None and not case.goes_one_way(
-            case.looks[-2:]
-        ):  # too few rows a turn for what judges laws
+        # of what turns they hold too few rows a turn for what judges laws
+        if answer is None and not case.goes_one_way(case.looks[-2:]):
             del case.looks[-2:]
     return answer if answer is not None and consistency.agrees(case, answer) else None
 
@@ -220,9 +219,8 @@ def _goes_slowly_on(case: Case) -> bool:
         return False
     if case.motion.discrete:
         return bool(ways.min() > max(T.slow_ways * ways.max(), T.wander_diameter * sizes.max()))
-    return bool(
-        np.any(np.diff(ways) > 0)
-    )  # a cycle may linger in a corner, but what creeps goes ever less far
+    # a cycle may linger in a corner, but what creeps goes ever less far
+    return bool(np.any(np.diff(ways) > 0))
 
 
 def _corrected(case: Case, stretch: Stretch, turn: float, round_: int) -> float:

@@ -178,9 +178,7 @@ def _blow_up(case: Case, stretch: Stretch, since: Pytree) -> Answer:
         len(size)
         and case.distances_of(end[None])[0] < T.grows_at_the_end * size[int(T.near_the_end * len(size))]
     )
-    if stretch.result == MotionResult.STIFF and (
-        not large or stays
-    ):  # a singularity of the field, not of the state
+    if stretch.result == MotionResult.STIFF and (not large or stays):  # the field is singular, not the state
         return _fallen(case) or Answer(Kind.UNDECIDED, case.limit(end), f"undecided: {stretch.why}")
     case.note(f"growth rate |F|/|z|: {typical:.3g} half-way, {last:.3g} at the end")
     if not np.isfinite(last) or last > T.blow_up * max(typical, T.tiny):

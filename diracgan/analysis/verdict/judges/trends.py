@@ -108,9 +108,8 @@ def amplitudes(case: Case, transient: int) -> tuple[np.ndarray, np.ndarray]:
         return case.times[transient:], case.sizes[transient:]
     rows = [np.linspace(0, len(look.stretch.t) - 1, _IN_A_WINDOW).astype(int) for look in looks]
     times = [look.stretch.t[at] for look, at in zip(looks, rows, strict=True)]
-    return np.concatenate(times), np.concatenate(
-        [case.distances(k)[at] for k, at in zip(looks, rows, strict=True)]
-    )
+    sizes = [case.distances(look)[at] for look, at in zip(looks, rows, strict=True)]
+    return np.concatenate(times), np.concatenate(sizes)
 
 
 @judge(order=80)
