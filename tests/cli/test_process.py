@@ -184,6 +184,7 @@ def test_a_signal_is_heard_in_a_long_run_of_steps(tmp_path, number, said, code):
 DROPPED = """
 import os, signal, time
 from diracgan.cli import signals
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 signals.answer_at_once()
 class Left:
     def __del__(self):  # what is raised here, Python drops
