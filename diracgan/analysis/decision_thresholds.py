@@ -184,6 +184,9 @@ class Thresholds:
     held_up: float = 1e-6  # relative change of the wedge below which it keeps the motion away from (0, x0)
     lyapunov_error: float = 1e-3  # of multipliers from Lyapunov exponents over some ten thousand iterations
     known_multipliers: float = 0.5  # largest error of multipliers that are named
+    # largest error of a multiplier that counts as on the unit circle beside others that attract: what it hides would
+    # show within a window of eight turns
+    known_neutral: float = 1e-2
     lyapunov_turns: float = 40.0  # over which they are looked at first
     # least and most of these iterations, and as many as there are where these leave the leading one in doubt
     lyapunov_iterations: tuple[int, int, int] = (2000, 20000, 200_000)

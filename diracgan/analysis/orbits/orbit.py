@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..decision_thresholds import T
 from ..linear.decision import status_of
 from ..linear.status import Status
 
@@ -60,6 +61,16 @@ class Orbit(NamedTuple):
     def attracts(self) -> bool:
         """Whether some neighbours come closer and none leaves, each by more than the error."""
         return Status.STABLE.number in self._sides and not self.repels
+
+    @property
+    def is_told(self) -> bool:
+        """Whether multipliers that may lie on the unit circle are known so well that windows would show more.
+
+        Each of the others may attract or repel by as much as its error. Those of Lyapunov exponents are looked at over
+        a longer run instead.
+        """
+        on_circle = self._sides == Status.MARGINAL.number
+        return self.method is Method.LYAPUNOV or bool(np.all(self.errors[on_circle] <= T.known_neutral))
 
     @property
     def attracts_all(self) -> bool:

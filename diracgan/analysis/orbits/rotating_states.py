@@ -114,9 +114,27 @@ def _solved(
         if np.linalg.norm(move) <= T.newton_step:
             break
         size = float(np.linalg.norm(z))
-    near = np.linalg.norm(z - flat) <= T.turning_moved * size
-    solved = np.linalg.norm(motion.change(z, side) - turning.by(rate) @ z) <= T.newton_residual * size
-    return (z, rate) if near and solved else None
+    return (z, rate) if _is_near(z, flat, motion.dim) and _solves(motion, z, rate, side, turning) else None
+
+
+def _is_near(z: np.ndarray, flat: np.ndarray, d: int) -> bool:
+    """Whether Newton has moved no part of the state far, each in its own unit.
+
+    Beside a player of 1e6 another one may grow from 0.2 to 400 unseen, which is another state.
+    """
+    moved, size = (np.linalg.norm(x.reshape(-1, d), axis=1) for x in (z - flat, z))
+    return bool(np.all(moved <= T.turning_moved * size))
+
+
+def _solves(motion: _About, z: np.ndarray, rate: float, side: Regime | None, turning: _Turning) -> bool:
+    """Whether change(z) = W z holds for every part of the state beside its own change, or to the state's rounding.
+
+    Beside the change of the largest part a motion that only turns slowly, and falls, would pass for one that turns.
+    """
+    change, turned = motion.change(z, side), turning.by(rate) @ z
+    off, whole = (np.linalg.norm(x.reshape(-1, motion.dim), axis=1) for x in (change - turned, turned))
+    rounding = T.known_bend * T.eps * motion.made_of(z, side)
+    return bool(np.all(off <= T.newton_residual * whole + rounding.reshape(-1, motion.dim).max(axis=1)))
 
 
 def commutes_with_rotations(given: DynamicalSystem, flat: np.ndarray) -> bool:
@@ -148,6 +166,12 @@ class _About:
 
     def jacobian(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
         return self._motion.jacobian(flat + self._centre, side)
+
+    def made_of(self, flat: np.ndarray, side: Regime | None = None) -> np.ndarray:
+        """The sizes that the change is made of, by whose rounding it is off."""
+        whole = np.abs(flat + self._centre)
+        # a step is a difference of states
+        return np.abs(self.jacobian(flat, side)) @ whole + self.discrete * whole
 
 
 def _rotation(spin: np.ndarray, angle: float) -> np.ndarray:

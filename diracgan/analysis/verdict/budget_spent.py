@@ -117,7 +117,7 @@ def _grows_exponentially(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> A
 def _still_relaxing(case: Case) -> Answer | None:
     """An attracting orbit near which the run has ended."""
     orbit = periodic_orbits.refined(case, case.looks[-1].stretch)
-    if orbit is None or orbit.method is Method.LYAPUNOV or not orbit.attracts:
+    if orbit is None or orbit.method is Method.LYAPUNOV or not (orbit.attracts and orbit.is_told):
         return None
     case.note(f"still relaxing; the orbit was refined by {orbit.method} from where the run ended")
     now, d = case.looks[-1], case.system.dim

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import expit
 
 import diracgan as dg
 from diracgan import dirac
@@ -102,6 +103,51 @@ def test_a_state_that_only_turns_has_the_multipliers_of_its_frame():
     assert orbit.attracts and not orbit.repels
 
 
+def ns_far_out(far, wedge):
+    """ns about its datum, and where it slides to the circle with |theta - x0| = far: s' = 0 there."""
+
+    def change(z):
+        phi, theta = np.split(z, 2)
+        s = phi @ theta
+        return np.concatenate([-expit(s) * theta, expit(-s) * phi])
+
+    def jacobian(z):
+        phi, theta = np.split(z, 2)
+        s, e = phi @ theta, np.eye(2)
+        k = expit(s) * expit(-s)
+        top = [-k * np.outer(theta, theta), -expit(s) * e - k * np.outer(theta, phi)]
+        return np.block([top, [expit(-s) * e - k * np.outer(phi, theta), -k * np.outer(phi, phi)]])
+
+    s = 2 * np.log(
+        wedge / far**2
+    )  # exp(s) |theta|^2 = |phi|^2, where phi is all but at right angles to theta
+    return Written(change, jacobian, dim=2), np.array([s / far, wedge / far, far, 0.0])
+
+
+@pytest.mark.parametrize("wedge", [1e5, 1e3])
+def test_a_slow_fall_is_no_circle_beside_a_player_that_is_far_larger(wedge):
+    # |theta|^2 falls at 2 s = -60 until |phi| = |theta| = sqrt(wedge), for 3e9; phi is 0.2 or 0.002 here. Newton once
+    # made 400 of it, which was no further than a thousandth of theta, with a period of 6,800 and multipliers to 0.3
+    motion, z = ns_far_out(4.432e5, wedge)
+    omega = wedge / 4.432e5**2
+    assert rotating_state(motion, z, omega, np.zeros(4)) is None
+
+
+@pytest.mark.parametrize("wedge", [1e2, 1e4])
+def test_the_circle_of_ns_is_found_from_beside_it(wedge):
+    # |phi| = |theta| = sqrt(l), T = 4 pi, mu^2 + (l/2) mu + 1 = 0, and 1 twice: its own direction and other wedges
+    motion, z = ns_far_out(1.01 * np.sqrt(wedge), wedge)
+    z[0] = 0.0
+    orbit = rotating_state(motion, z, 0.5, np.zeros(4))
+    assert orbit is not None and orbit.attracts and orbit.is_told
+    assert orbit.period == pytest.approx(4 * np.pi, rel=1e-9)
+    np.testing.assert_allclose([np.linalg.norm(p) ** 2 for p in np.split(orbit.flat, 2)], wedge, rtol=1e-3)
+    lengths = [np.linalg.norm(p) for p in np.split(orbit.flat, 2)]
+    assert lengths[0] == pytest.approx(lengths[1], rel=1e-9)
+    slow = np.max(np.roots([1.0, lengths[0] * lengths[1] / 2, 1.0]).real)
+    np.testing.assert_allclose(np.abs(orbit.multipliers[:3]), [1, 1, np.exp(4 * np.pi * slow)], atol=1e-6)
+
+
 def test_multipliers_of_a_skewed_rotation_and_of_the_doubling_map():
     # a rotation about (0, 0) shrunk by 0.9 in the second of two planes: moduli 1, 1, .9, .9 an iteration
     def rotation(a):
@@ -135,6 +181,15 @@ def test_multipliers_of_a_skewed_rotation_and_of_the_doubling_map():
 def test_an_orbit_attracts_only_where_no_multiplier_says_otherwise(multipliers, errors, attracts, repels):
     orbit = Orbit(np.zeros(2), 1.0, np.array(multipliers, complex), Method.SHOOTING, np.array(errors))
     assert (orbit.attracts, orbit.repels) == (attracts, repels)
+
+
+def test_what_is_not_told_from_the_unit_circle_may_leave_unless_it_is_known_well():
+    # the second may be 1.17 or 0.83: after the eight turns of a window neighbours are 3.5 times as far, or gone
+    for error, told in ((0.17, False), (1e-6, True)):
+        values, errors = np.array([1.0, 1.0, 0.0], complex), np.array([1e-6, error, 1e-6])
+        orbit = Orbit(np.zeros(3), 1.0, values, Method.SHOOTING, errors)
+        assert orbit.attracts and orbit.is_told is told
+        assert orbit._replace(method=Method.LYAPUNOV).is_told  # looked at over a longer run
 
 
 def test_returns_and_order():

@@ -12,9 +12,10 @@ from diracgan.analysis.decision_thresholds import T
 from diracgan.analysis.dynamical_system import Stretch
 from diracgan.analysis.kinds import Kind
 from diracgan.analysis.orbits import rest_points
+from diracgan.analysis.orbits.orbit import Method, Orbit
 from diracgan.analysis.verdict import budget_spent, consistency, enclosing, termination
 from diracgan.analysis.verdict.evidence import Answer, Case
-from diracgan.analysis.verdict.judges import attractors, fixed_points, settled, trends
+from diracgan.analysis.verdict.judges import attractors, fixed_points, periodic_orbits, settled, trends
 from diracgan.analysis.verdict.steepening import Steepening
 from diracgan.dynamics.filippov import DiracSystem
 from diracgan.game import Players
@@ -214,6 +215,20 @@ def test_what_an_orbit_does_is_read_off_its_extents():
     assert not settled._is_settled(nears, 1e-5) and settled._still_nears(nears)
     gone = case_of(spiral(lambda t: np.exp(-t / 50)), times)
     assert not settled._is_settled(gone, 1e-5)  # at a point
+
+
+@pytest.mark.parametrize(("error", "told"), [(0.17, False), (1e-6, True)])
+def test_no_orbit_attracts_of_which_some_neighbours_may_leave(monkeypatch, error, told):
+    # a circle that is reached, with neighbours of which one kind comes at once and another by exp(+-error) a turn
+    reached = case_of(spiral(lambda t: 1 + np.exp(-t / 10)), [0.0, 100.0, 300.0, 1000.0, 5000.0])
+    values = np.array([1.0, 1.0, 0.0], complex)
+    errors = np.array([1e-6, error, 1e-6])
+    orbit = Orbit(np.array([1.0, 0.0]), TURN, values, Method.SHOOTING, errors)
+    monkeypatch.setattr(periodic_orbits, "refined", lambda *_: orbit)
+    monkeypatch.setattr(periodic_orbits, "radii_of", lambda *_: {})
+    for answer in (asked(settled.no_longer_changes, reached), budget_spent._still_relaxing(reached)):
+        assert (answer is not None) is told
+        assert answer is None or answer.kind == Kind.LIMIT_CYCLE
 
 
 SLOW = 1e-3

@@ -476,8 +476,39 @@ def test_a_creep_towards_a_far_equilibrium_does_not_diverge(b, x0, lecam):
     slow_but([(1.0, 1.01, 0.0), (1.0, 0.3, 0.5), (2.0, 2.01, 0.0), (-1.5, 0.2, 0.0)], (1.0, 0.3, 0.5)),
 )
 def test_a_creep_is_told_whatever_it_is_measured_from(x0, start, lecam):
-    # b = 0: theta' = x0/((1 + 2 lecam) theta^2), so that r = (3 |x0| t/(1 + 2 lecam))^(1/3) - |x0|
+    # b = 0: theta' = x0/((1 + 2 lecam) theta^2) in the end, so that r - (3 |x0| t/(1 + 2 lecam))^(1/3) has a limit, of
+    # the size of x0. From x0 = 2 the last three windows are t = 49 to 658 and the halves of the rest, to 8892: the
+    # first of them is still bent, and the law is that of its later rows
     variant = FakeLabel().with_(lecam=lecam) if lecam else FakeLabel()
     v = dg.verdict(variant, [-0.008], [start], x0=[x0], edge=False)
     assert v.kind == "diverges" and v.numbers["exponent"] == pytest.approx(-1 / 3)
     assert v.numbers["constant"] == pytest.approx((3 * abs(x0) / (1 + 2 * lecam)) ** (1 / 3), rel=5e-3)
+
+
+# ---------------------------------------------------------------- transients that look like an end
+
+
+@pytest.mark.parametrize(
+    ("name", "x0", "wedge", "far"),
+    slow_but(
+        [("ns", 0.0, 1e2, 1e3), ("rpgan", -1e3, 1e2, 3e3), ("rpgan", 300.0, 1e3, 300.0)],
+        ("ns", 0.0, 1e2, 1e3),
+    ),
+)
+def test_from_far_away_the_circle_is_that_of_the_wedge(name, x0, wedge, far):
+    # |phi| = |theta - x0| = sqrt(l), T = 4 pi; 1, 1 and exp(4 pi mu) of mu^2 + (l/2) mu + 1 = 0
+    v = dg.verdict(dg.variant(name), [-0.2, wedge / far], [x0 + far, 0.0], x0=[x0, 0.0], edge=False)
+    assert v.kind == "limit-circle" and v.numbers["period"] == pytest.approx(4 * np.pi, rel=1e-9)
+    assert v.numbers["radius_phi"] == pytest.approx(np.sqrt(wedge), rel=1e-6)
+    assert v.numbers["radius_theta"] == pytest.approx(np.sqrt(wedge), rel=1e-6)
+    slow = np.max(np.roots([1.0, wedge / 2, 1.0]))
+    np.testing.assert_allclose(np.abs(v.numbers["floquet"][:3]), [1, 1, np.exp(4 * np.pi * slow)], atol=1e-6)
+
+
+@pytest.mark.slow  # fast, Newton on its last state: test_a_slow_fall_is_no_circle_beside_a_player_that_is_far_larger
+@pytest.mark.parametrize("name", ["ns", "rpgan"])
+@pytest.mark.parametrize("x0", [0.0, 1e6])
+def test_a_fall_from_far_away_that_no_budget_sees_the_end_of_is_no_circle(name, x0):
+    # the circle of l = 1e5 has the radius 316, and |theta - x0|^2 falls from 2e11 at -2 s = 60: for 3e9 more
+    v = dg.verdict(dg.variant(name), [0.1, 0.2], [x0 - 1e6, x0 - 1e6], x0=[x0, x0], edge=False)
+    assert v.kind == "undecided" and "radius_theta" not in v.numbers

@@ -47,6 +47,8 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
         if (slower := periodic_orbits.slows_down(case, orbit, radii)) is not None:
             return slower
     attracts = orbit is not None and orbit.attracts
+    if orbit is not None and attracts and not orbit.is_told:
+        return None  # some neighbours come to it, of the others nothing is known
     exact = orbit is not None and orbit.method is Method.ROTATING_STATE  # whose multipliers leave no doubt
     nears = moved and _still_nears(case)
     if nears and not attracts:

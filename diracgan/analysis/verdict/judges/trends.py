@@ -49,8 +49,13 @@ def growth_by_speed(case: Case) -> decay_laws.PowerLaw | None:
         at = np.linspace(1, len(t) - 2, _IN_A_WINDOW).astype(int)
         times.append(t[at])
         speeds.append(CubicSpline(t, r)(t[at], 1))
-    for first in range(len(times) - 2):  # as many windows as follow one law
-        t, speed = np.concatenate(times[first:]), np.concatenate(speeds[first:])
+    if len(times) < _LAST_WINDOWS:
+        return None
+    t_all, speed_all = np.concatenate(times), np.concatenate(speeds)
+    # as many windows as follow one law; the first of the last three may be so long that the law holds from within it
+    begin_last = len(t_all) - _LAST_WINDOWS * _IN_A_WINDOW
+    for first in (*range(0, begin_last, _IN_A_WINDOW), *range(begin_last, begin_last + _IN_A_WINDOW)):
+        t, speed = t_all[first:], speed_all[first:]
         if t[-1] < T.decade * t[0]:
             return None
         law = decay_laws.growth(t, speed)
@@ -95,6 +100,7 @@ def only_outward(case: Case) -> Answer | None:
 
 
 _IN_A_WINDOW = 5  # instants of a window at which a motion that does not turn is read off
+_LAST_WINDOWS = 3  # at least, over which the speed of a growth follows its law
 
 
 def amplitudes(case: Case, transient: int) -> tuple[np.ndarray, np.ndarray]:
