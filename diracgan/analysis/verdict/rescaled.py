@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...dynamics.collinear import invariant_line
 from ...dynamics.filippov import surface_count
 from ...dynamics.motion_result import MotionResult
 from ..decision_thresholds import T
@@ -57,6 +58,8 @@ def rate_in_the_end(case: Case) -> tuple[int, float] | None:
     remembers = len(case.motion.flat(case.looks[-1].stretch.end)) > len(case.origin)
     if case.linear.status != Status.MARGINAL or remembers:  # a memory is of one size, and cannot be enlarged
         return None
+    if invariant_line(case.full, case.start) is not None:
+        return None  # the motion never leaves it, but rounding does, and is enlarged with what is left of the motion
     slope = case.motion.jacobian(case.origin)
     omega = _turning(case, slope)
     if omega is None:

@@ -38,6 +38,19 @@ def test_a_start_on_a_line_stays_there():
     assert found.numbers["constant"] == pytest.approx(15.0**-0.25, rel=1e-3)
 
 
+@pytest.mark.parametrize("rule", [None, dg.rule("alternating", lr=0.1)])
+@pytest.mark.parametrize("size", [1e-6, 0.1])
+def test_a_start_on_a_line_but_for_rounding_stays_there(size, rule):
+    """What is off the line by 1e-17 grows like r^(-4/5) beside r: that would show once r has fallen by 1e-21."""
+    start = size * np.array([1.9, 0.9, 0.06])
+    found = dg.verdict(DIV, start, start / 7, rule=rule, edge=False)
+    assert found.kind == "converges-sublinearly" and found.numbers["exponent"] == pytest.approx(
+        0.25, rel=0.01
+    )
+    pace, error = (15.0, 4e-3) if rule is None else (15.0 * 0.1, 0.1**2)
+    assert found.numbers["constant"] ** -4 == pytest.approx(pace, rel=error)
+
+
 @pytest.mark.parametrize("k", [0.5, 3.0])
 def test_a_cubic_penalty_falls_at_its_own_rate(k):
     found = dg.verdict(dg.variant("wgan-div", k=k, p=4.0), [1e-4, 2e-4], [2e-4, 1e-4], edge=False)
