@@ -109,7 +109,7 @@ class Thresholds:
     falls_on: float = 1e-2  # of the largest rate: a slower fall comes to an end
     far_crept: float = 1e-6  # of the first diameter: a creep that needs no more time to be seen
     creep_shrinks: float = 1e-2  # of the first diameter: a creep to a point has slowed down this much
-    # of successive distances at geometric times: above, the limit is too far to say
+    # of successive distances at times of windows, by the law: above, the limit is too far to say
     creep_ratio: float = 0.95
     creep_away: float = 1e-3  # of the first amplitude: a limit nearer to (0, x0) is not told from it
     creep_off: float = 0.25  # of the way left, which windows of one factor tell only roughly: the same

@@ -346,11 +346,11 @@ def creeps(case: Case, t: np.ndarray) -> Answer | None:
     if law is None or law.exponent <= 1.0 or law.error > T.law_error_at_last * (law.exponent - 1.0):
         return None
     exponent = law.exponent - 1.0
-    a, b, c = (look.stretch.zs[-1] for look in case.looks[-3:])
-    ratio = np.linalg.norm(c - b) / max(np.linalg.norm(b - a), T.tiny)
-    if not ratio < T.creep_ratio:
+    (b, before), (c, now) = ((k.stretch.zs[-1], k.stretch.t[-1] + law.offset) for k in case.looks[-2:])
+    if not (before > 0 and (1 + T.skip) ** -exponent < T.creep_ratio):
         return None
-    way_left = (c - b) * ratio / (1 - ratio)
+    # by the law, for the halves of what spent the budget end at no geometric times
+    way_left = (c - b) / ((now / before) ** exponent - 1)
     left = c + way_left
     blur = max(T.creep_away * case.looks[0].rms, T.creep_off * float(np.linalg.norm(way_left)))
     if np.linalg.norm(left - case.origin) <= blur:
