@@ -331,11 +331,8 @@ def as_linearised(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer |
     return case.to_equilibrium(Kind.CONVERGES_EXPONENTIALLY, exponential(rate, turning), how)
 
 
-def creeps(case: Case, t: np.ndarray) -> Answer | None:
-    """A point that is crept to more slowly than exponentially: the speed falls by a power law above 1/t.
-
-    With |dz/dt| ~ k t^-(p + 1) what is left of the way is (k/p) t^-p.
-    """
+def _creep_by_mean_speeds(case: Case, t: np.ndarray) -> decay_laws.PowerLaw | None:
+    """The law of the speed of a creep, of its means over windows: those of what turns on its way."""
     spans = np.array([look.stretch.t[-1] - look.stretch.t[0] for look in case.looks])
     if not np.all(spans > 0):  # floats do not tell the times of so fast a motion apart
         return None
@@ -343,6 +340,17 @@ def creeps(case: Case, t: np.ndarray) -> Answer | None:
     if len(t) < 7 or np.any(np.diff(speeds[-T.monotone :]) >= 0) or speeds[-1] > T.creep_shrinks * speeds[0]:
         return None
     law = decay_laws.power_law(t[1:], speeds[1:])
+    steps = np.ptp(case.looks[-1].stretch.zs, axis=0)  # the diameter is that of one component
+    of_all = float(np.linalg.norm(steps) / max(steps.max(), T.tiny))
+    return law and law._replace(constant=law.constant * of_all)
+
+
+def creeps(case: Case, t: np.ndarray) -> Answer | None:
+    """A point that is crept to more slowly than exponentially: the speed falls by a power law above 1/t.
+
+    With |dz/dt| ~ k t^-(p + 1) what is left of the way is (k/p) t^-p.
+    """
+    law = trends.creep_by_speed(case) or _creep_by_mean_speeds(case, t)
     if law is None or law.exponent <= 1.0 or law.error > T.law_error_at_last * (law.exponent - 1.0):
         return None
     exponent = law.exponent - 1.0
@@ -355,8 +363,7 @@ def creeps(case: Case, t: np.ndarray) -> Answer | None:
     blur = max(T.creep_away * case.looks[0].rms, T.creep_off * float(np.linalg.norm(way_left)))
     if np.linalg.norm(left - case.origin) <= blur:
         return None
-    steps = np.ptp(case.looks[-1].stretch.zs, axis=0)  # the diameter is that of one component
-    constant = law.constant / exponent * float(np.linalg.norm(steps) / max(steps.max(), T.tiny))
+    constant = law.constant / exponent
     numbers = {"exponent": exponent, "constant": constant} | case.limit(left)
     return Answer(
         Kind.CONVERGES_ELSEWHERE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from ...decision_thresholds import T
 from ...dynamical_system import Stretch
 from ...kinds import Kind
 from .. import curvature, enclosing, rescaled, windows
-from ..evidence import Answer, Case
+from ..evidence import Answer, Case, Look
 from ..judging import judge
 
 
@@ -36,30 +37,57 @@ def grows(case: Case, stretch: Stretch) -> Answer | None:
 
 def growth_by_speed(case: Case) -> decay_laws.PowerLaw | None:
     """The law C t^p + D of a growth that never turns in the late windows; None where its speed follows none."""
+    seen = _late_velocities(case, case.distances)
+    return seen and _late_law(*seen, decay_laws.growth, lambda law: T.growth_error * abs(law.exponent))
+
+
+def creep_by_speed(case: Case) -> decay_laws.PowerLaw | None:
+    """The law k t^-(p + 1) of the speed of a creep that never turns in the late windows; None where it follows none.
+
+    Read at instants, where a mean over a window, which is as long as the time before it, needs many windows.
+    """
+    seen = _late_velocities(case, lambda look: look.stretch.zs)
+    if seen is None:
+        return None
+    speeds = np.linalg.norm(seen[1], axis=1)
+    return _late_law(
+        seen[0], speeds, decay_laws.power_law, lambda law: T.law_error_at_last * (law.exponent - 1.0)
+    )
+
+
+def _late_velocities(case: Case, rows: Callable[[Look], np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Instants of the late windows in which a motion never turns, and the derivatives there of what rows of it hold."""
     from scipy.interpolate import CubicSpline
 
     late = len(case.looks)
     while late and case.goes_one_way(case.looks[late - 1 :]):
         late -= 1
-    times, speeds = [], []
+    times, velocities = [], []
     for look in case.looks[max(late, 1) :]:
-        t, r = look.stretch.t, case.distances(look)
+        t = look.stretch.t
         if len(t) <= _IN_A_WINDOW or not np.all(np.diff(t) > 0):  # so fast that floats do not tell its times
             return None
         at = np.linspace(1, len(t) - 2, _IN_A_WINDOW).astype(int)
         times.append(t[at])
-        speeds.append(CubicSpline(t, r)(t[at], 1))
-    if len(times) < _LAST_WINDOWS:
-        return None
-    t_all, speed_all = np.concatenate(times), np.concatenate(speeds)
-    # as many windows as follow one law; the first of the last three may be so long that the law holds from within it
-    begin_last = len(t_all) - _LAST_WINDOWS * _IN_A_WINDOW
+        velocities.append(CubicSpline(t, rows(look))(t[at], 1))
+    return (np.concatenate(times), np.concatenate(velocities)) if len(times) >= _LAST_WINDOWS else None
+
+
+def _late_law(
+    times: np.ndarray,
+    speeds: np.ndarray,
+    fit: Callable[[np.ndarray, np.ndarray], decay_laws.PowerLaw | None],
+    bound: Callable[[decay_laws.PowerLaw], float],
+) -> decay_laws.PowerLaw | None:
+    """The law of as many late windows as follow one, whose exponent has an error within its bound."""
+    # the first of the last three may be so long that the law holds from within it
+    begin_last = len(times) - _LAST_WINDOWS * _IN_A_WINDOW
     for first in (*range(0, begin_last, _IN_A_WINDOW), *range(begin_last, begin_last + _IN_A_WINDOW)):
-        t, speed = t_all[first:], speed_all[first:]
+        t, speed = times[first:], speeds[first:]
         if t[-1] < T.decade * t[0]:
             return None
-        law = decay_laws.growth(t, speed)
-        if law is not None and law.error <= T.growth_error * abs(law.exponent):
+        law = fit(t, speed)
+        if law is not None and law.error <= bound(law):
             return law
     return None
 
