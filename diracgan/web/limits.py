@@ -17,6 +17,8 @@ MOST_UPDATES = 400_000
 """Steps of a rule times the gradients in one of them."""
 ANSWER_S, VERDICT_S, LIVE_S = 60.0, 120.0, 900.0
 """Seconds for a picture (its first one compiles), for a verdict, and for a real GAN."""
+UNSEEN_S = 180.0
+"""Seconds after which a real GAN ends that no page asks about: one in the background asks once a minute."""
 MOST_AT_ONCE = 4
 _GRACE_S = 5.0  # compiled code is left at its end alone
 

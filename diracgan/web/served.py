@@ -193,9 +193,11 @@ class LiveTraining:
         self._now: dict[str, Any] = {"running": False, "text": "", "png": ""}
         self._stop = threading.Event()
         self._lock = threading.Lock()
+        self._seen = time.monotonic()
 
     def asked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Start, stop, or say how far it has come: ``do`` is "start", "stop" or "look"."""
+        self._seen = time.monotonic()
         if given.get("do") == "stop":
             self._stop.set()
         elif given.get("do") == "start":
@@ -205,28 +207,39 @@ class LiveTraining:
             with self._lock:
                 if self._now["running"]:
                     raise InputError("a GAN is being trained; stop it first")
-                self._stop.clear()
+                self._stop = threading.Event()
                 self._now = {"running": True, "text": "Compiling …", "png": ""}
-                threading.Thread(target=self._train, args=(shown,), daemon=True).start()
-        return self._now
+                run = (shown, self._now, self._stop)
+                threading.Thread(target=self._train, args=run, daemon=True).start()
+        return dict(self._now)
 
-    def _train(self, shown: Any) -> None:
-        from ..plotting.saving import png
-        from . import live
+    def _train(self, shown: Any, now: dict[str, Any], stop: threading.Event) -> None:
+        """Train, with what there is to see kept in ``now``, until ``stop`` is set, its time is over or nobody looks.
 
-        text, picture, end = "", "", time.monotonic() + limits.LIVE_S
+        Compiling may take a minute, and is interrupted as well.
+        """
+
+        def unwanted() -> bool:
+            return stop.is_set() or time.monotonic() - self._seen > limits.UNSEEN_S
+
         try:
-            with contextlib.closing(live.progress_of(shown)) as run:
-                for now in run:
-                    with _drawing:
-                        text, picture = now.text, base64.b64encode(png(live.picture(now))).decode()
-                    self._now = {"running": True, "text": text, "png": picture}
-                    if self._stop.is_set() or time.monotonic() > end:
-                        text = f"Stopped. {text}"
-                        break
+            limits.limited(lambda: _followed(shown, now), limits.LIVE_S, unwanted)
+        except InputError as error:
+            now["text"] = f"Stopped. {now['text']}" if now["png"] else str(error)
         except Exception as error:  # whatever a user's loss does, the page goes on
-            text = one_line(error)
-        self._now = {"running": False, "text": text, "png": picture}
+            now["text"] = one_line(error)
+        now["running"] = False
+
+
+def _followed(shown: Any, now: dict[str, Any]) -> None:
+    from ..plotting.saving import png
+    from . import live
+
+    with contextlib.closing(live.progress_of(shown)) as run:
+        for seen in run:
+            with _drawing:
+                picture = base64.b64encode(png(live.picture(seen))).decode()
+            now.update(text=seen.text, png=picture)
 
 
 # ---------------- the page's text

@@ -22,6 +22,9 @@ HOST = "127.0.0.1"
 _LOAD_AFTER_S = 1.0  # a browser that comes at once is sent the page first
 MOST_BYTES = 1 << 20  # of one request: what the controls hold is a few thousand
 HEAD_S = 20.0  # within which a connection asks: who only holds it open takes a place from the page
+MOST_CONNECTIONS = (
+    128  # a browser opens six to one server; each takes a file's number, of which a process has few
+)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -151,9 +154,10 @@ def guarded(port: int, token: str, **about: Any) -> Guard:
 
 
 def prompt_protocol() -> type[asyncio.Protocol]:
-    """What uvicorn reads requests by, closing a connection that asks nothing whole for :data:`HEAD_S` or a little more.
+    """What uvicorn reads requests by, so that connections which ask nothing keep nobody out.
 
-    Uvicorn itself waits for the end of a request's head for ever.
+    One is closed that asks nothing for :data:`HEAD_S` or a little more (uvicorn itself waits for the end of a
+    request for ever), and beyond :data:`MOST_CONNECTIONS` the oldest that is given no answer.
     """
     from uvicorn.protocols.http.auto import AutoHTTPProtocol  # pyright: ignore[reportMissingImports]
 
@@ -162,16 +166,35 @@ def prompt_protocol() -> type[asyncio.Protocol]:
     class Prompt(base):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            self.loop.call_later(HEAD_S, self._look, None)
+            held[self] = None
+            if len(held) > MOST_CONNECTIONS:
+                out = next(c for c in held if c._idle())
+                del held[out]
+                out.transport.abort()
+            self.loop.call_later(HEAD_S, self._look, (None, False))
 
-        def _look(self, before: Any) -> None:
-            answered = self.cycle is None or self.cycle.response_complete
-            if answered and self.cycle is before:  # nothing has been asked since the last look
+        def connection_lost(self, exc: Exception | None) -> None:
+            held.pop(self, None)
+            super().connection_lost(exc)
+
+        def _asks(self) -> tuple[Any, bool]:
+            """The request that came last, and whether more of it is to come."""
+            return self.cycle, self.cycle is not None and self.cycle.more_body
+
+        def _idle(self) -> bool:
+            """Whether no answer is on its way: nothing was asked, all of it is answered, or the rest never comes."""
+            last, unfinished = self._asks()
+            return last is None or last.response_complete or unfinished
+
+        def _look(self, before: object) -> None:
+            idle, now = self._idle(), self._asks()
+            if idle and now == before:  # nothing has been asked since the last look
                 self.transport.close()
             elif not self.transport.is_closing():
                 # an answer that is under way is no mark, so that after its end the next request has a whole while
-                self.loop.call_later(HEAD_S, self._look, self.cycle if answered else self)
+                self.loop.call_later(HEAD_S, self._look, now if idle else None)
 
+    held: dict[Prompt, None] = {}  # oldest first
     return Prompt
 
 
@@ -207,6 +230,7 @@ def serve(port: int, browser: bool = True, host: str = HOST, public: str = "") -
         ws="none",
         http=prompt_protocol(),
         timeout_graceful_shutdown=1,
+        backlog=MOST_CONNECTIONS,  # so many are accepted before the first of them is counted
     )
     server = uvicorn.Server(config)
 

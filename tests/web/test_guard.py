@@ -229,13 +229,29 @@ def listening(app):
             thread.join()
 
 
+async def page_for_a_question(scope, receive, send):
+    """The page, once all of the request has come."""
+    if scope["type"] == "http":
+        while (await receive()).get("more_body"):
+            pass
+        await page(scope, receive, send)
+
+
 @pytest.mark.parametrize(
     "first", ["", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["at once", "after an answer"]
 )
-def test_a_head_that_never_ends_does_not_hold_its_connection(monkeypatch, first):
+@pytest.mark.parametrize(
+    "begun",
+    ["GET / HTTP/1.1\r\nHo", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"],
+    ids=["head", "body"],
+)
+def test_a_request_that_never_ends_does_not_hold_its_connection(monkeypatch, first, begun):
     monkeypatch.setattr(server, "HEAD_S", 0.1)
-    with listening(page) as port, socket.create_connection(("127.0.0.1", port), timeout=60) as link:
-        link.sendall(f"{first}GET / HTTP/1.1\r\nHo".encode())
+    with (
+        listening(page_for_a_question) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as link,
+    ):
+        link.sendall(f"{first}{begun}".encode())
         said = b""
         while more := link.recv(4096):  # until it is closed
             said += more
@@ -255,6 +271,36 @@ def test_an_answer_that_takes_long_is_waited_for(monkeypatch):
         with contextlib.closing(link):
             link.request("GET", "/")
             assert link.getresponse().read() == b"the page"
+
+
+def test_connections_that_ask_nothing_keep_nobody_out(monkeypatch):
+    """Beyond the bound the oldest goes that is given no answer: neither who asks next nor who waits for one."""
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 8)
+    come, go_on = threading.Event(), threading.Event()
+
+    async def waits(scope, receive, send):
+        if scope["type"] != "http":
+            return
+        if scope["path"] == "/waits":
+            come.set()
+            await asyncio.to_thread(go_on.wait, 60)
+        await page(scope, receive, send)
+
+    with listening(waits) as port, contextlib.ExitStack() as links:
+        waiting = links.enter_context(contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, 60)))
+        waiting.request("GET", "/waits")
+        assert come.wait(60)
+        idle = [
+            links.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60)) for _ in range(40)
+        ]
+        for link in idle[:33]:  # 41 have come, and then one more
+            with contextlib.suppress(ConnectionResetError):
+                assert link.recv(1) == b""
+        own = links.enter_context(contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, 60)))
+        own.request("GET", "/")
+        assert own.getresponse().read() == b"the page"
+        go_on.set()
+        assert waiting.getresponse().read() == b"the page"
 
 
 @pytest.mark.slow  # fast, without a server: test_strangers_are_refused

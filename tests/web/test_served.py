@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -15,7 +16,7 @@ import pytest
 
 from diracgan.cli.app import main
 from diracgan.errors import InputError
-from diracgan.web import served
+from diracgan.web import limits, live, served
 from diracgan.web.served import Explorer, answered
 from diracgan.web.server import Guard
 
@@ -244,3 +245,35 @@ def test_thresholds_and_verdicts_are_of_the_datum_that_is_shown():
         answered({"what": "verdict", "state": {**moved, "x0": "1,2"}})
     with pytest.raises(InputError, match="x0 = 0"):
         served.LiveTraining().asked({"do": "start", "state": moved})
+
+
+def training_without_an_end(monkeypatch, do):
+    """What a page is told last of a real GAN that compiles for ever, once it has sent ``do``."""
+    entered = threading.Event()
+
+    def compiling(shown):
+        entered.set()
+        while True:
+            sum(range(100))
+            if not shown:
+                yield
+
+    monkeypatch.setattr(live, "progress_of", compiling)
+    training = served.LiveTraining()
+    assert training.asked({"do": "start", "state": state(r1="0.3")})["running"]
+    assert entered.wait(60)
+    if do:
+        training.asked({"do": do})
+    end = time.monotonic() + 60
+    while training._now["running"] and time.monotonic() < end:
+        time.sleep(0.02)
+    return training.asked({"do": "look"})
+
+
+def test_a_real_gan_that_compiles_can_be_stopped(monkeypatch):
+    assert training_without_an_end(monkeypatch, "stop") == {"running": False, "text": "cancelled", "png": ""}
+
+
+def test_a_real_gan_at_which_no_page_looks_ends(monkeypatch):
+    monkeypatch.setattr(limits, "UNSEEN_S", 0.2)
+    assert not training_without_an_end(monkeypatch, "")["running"]
