@@ -206,16 +206,17 @@ def flow_by(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -
         return velocity(system, y)
     if regime.sliding == 0:
         return velocity(system, y, regime.modes)
-    here, steps, shares, normals, unit, _ = _beside(velocity, system, y, regime)
-    v, inner = here + shares @ steps, normals @ normals.T
+    slide = _slide(velocity, system, y, regime)
+    normals, inner = slide.normals, slide.normals @ slide.normals.T
+    v = slide.here + slide.shares @ slide.steps
     v = v - _solved(inner, normals @ v) @ normals
-    return v - _solved(inner, _back(system, y, regime, unit, v)) @ normals
+    return v - _solved(inner, _back(system, y, regime, slide.units, v)) @ normals
 
 
 _HELD = 3.0  # times as fast as a gradient shrinks: how fast what is left of its switching function falls
 
 
-def _back(system: DiracSystem, y: Array, regime: Regime, unit: Array, v: Array) -> Array:
+def _back(system: DiracSystem, y: Array, regime: Regime, units: Array, v: Array) -> Array:
     """How fast the functions of the surfaces slid upon, in given units (K,), fall towards 0 while y' is ``v``, (K,).
 
     They are 0 to rounding only. Where the gradient shrinks along a slide, as that of phi theta does with phi on
@@ -223,7 +224,7 @@ def _back(system: DiracSystem, y: Array, regime: Regime, unit: Array, v: Array) 
     """
 
     def held(y: Array) -> Array:
-        return _slid_upon(regime, surfaces(system, y, regime.modes)) / unit
+        return _slid_upon(regime, surfaces(system, y, regime.modes)) / units
 
     normals, changes = jax.jvp(jax.jacfwd(held), (y,), (v,))
     shrinking = -jnp.sum(normals * changes, axis=1) / jnp.sum(normals * normals, axis=1)
@@ -308,10 +309,28 @@ def guard_count(regime: Regime) -> int:
     return len(regime.modes) + 2 * regime.sliding + 1
 
 
-def _beside(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -> tuple[Array, ...]:
-    """The field on this side, its changes across the K surfaces slid upon (K, n), Filippov's shares of them (K,),
-    the surfaces' gradients (K, n) in units of their largest entries, these (K,), and across which the field does not
-    change, as sqrt|g| does not (K,).
+class _Slide(NamedTuple):
+    """What is known at a point on the K surfaces of a slide.
+
+    Attributes:
+        here: the field on this side, (n,).
+        steps: what is added to it across each surface, (K, n).
+        shares: Filippov's shares of these, (K,).
+        normals: the surfaces' gradients in ``units``, (K, n).
+        units: the largest entries of these gradients, (K,).
+        stands: across which surfaces the field does not change, as sqrt|g| does not, (K,).
+    """
+
+    here: Array
+    steps: Array
+    shares: Array
+    normals: Array
+    units: Array
+    stands: Array
+
+
+def _slide(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -> _Slide:
+    """The fields beside the surfaces slid upon, and Filippov's shares of them.
 
     The shares make every surface function slid upon stand still: n_j . (here + sum_k share_k step_k) = 0. Where the
     field does not change they are about 1/2, as the speed through the surface is.
@@ -319,17 +338,19 @@ def _beside(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -
     here = velocity(system, y, regime.modes)
     steps = jax.vmap(lambda modes: velocity(system, y, modes))(_far_sides(regime)) - here
     normals = jax.jacfwd(lambda y: _slid_upon(regime, surfaces(system, y, regime.modes)))(y)
-    unit = jnp.max(jnp.abs(normals), axis=1)  # a slide towards a corner shortens them until no square is left
-    unit = jnp.where(unit > 0, unit, 1.0)
-    normals = normals / unit[:, None]
+    units = jnp.max(
+        jnp.abs(normals), axis=1
+    )  # a slide towards a corner shortens them until no square is left
+    units = jnp.where(units > 0, units, 1.0)
+    normals = normals / units[:, None]
     matrix, pull = normals @ steps.T, -normals @ here
     largest = jnp.linalg.norm(normals, axis=1) * jnp.max(jnp.abs(here))
     stands = jnp.abs(jnp.diag(matrix)) <= 1e-9 * largest
     # where a jump dies with the field, Newton's derivative sees the surface to the end
-    speed = _slid_upon(regime, regime.modes) * pull / jnp.where(largest > 0, _SEEN * largest, 1.0)
+    speed = _slid_upon(regime, regime.modes) * pull / jnp.where(largest > 0, _LEAVES * largest, 1.0)
     share = 0.5 + 0.5 * jnp.clip(speed, -1.0, 1.0)
     matrix, pull = matrix + jnp.diag(jnp.where(stands, 1.0, 0.0)), jnp.where(stands, share, pull)
-    return here, steps, _solved(matrix, pull), normals, unit, stands
+    return _Slide(here, steps, _solved(matrix, pull), normals, units, stands)
 
 
 def _far_sides(regime: Regime) -> Array:
@@ -343,7 +364,7 @@ def _pushed(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -
     Where the field is the same on both sides no share balances a speed through the surface, and to stay there is a
     solution only while there is none. So the share leaves its 1/2 with the push, by :func:`told_from_a_root`.
     """
-    *_, shares, normals, unit, stands = _beside(velocity, system, y, regime)
+    slide = _slide(velocity, system, y, regime)
     far_sides, sides = _far_sides(regime), _slid_upon(regime, regime.modes)
 
     def field(k: int, y: Array, modes: Array) -> Array:
@@ -351,25 +372,29 @@ def _pushed(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -
         v = here = velocity(system, y, modes)
         for i in range(regime.sliding):
             if i != k:
-                v = v + shares[i] * (velocity(system, y, jnp.where(regime.flips[i], -modes, modes)) - here)
+                v = v + slide.shares[i] * (
+                    velocity(system, y, jnp.where(regime.flips[i], -modes, modes)) - here
+                )
         return v
 
     def held(y: Array) -> Array:
-        return sides * _slid_upon(regime, surfaces(system, y, regime.modes)) / unit
+        return sides * _slid_upon(regime, surfaces(system, y, regime.modes)) / slide.units
 
     g, ends = held(y), []
     for k in range(regime.sliding):
-        normal = sides[k] * normals[k]
+        normal = sides[k] * slide.normals[k]
         points, off = beside_foot(system, y, g[k], normal)
         branches = jnp.stack([*[regime.modes] * 3, *[far_sides[k]] * 2])
         v = jax.vmap(partial(field, k))(points, branches)
         push, root = told_from_a_root(v @ normal, held(points[0])[k], off)
-        least = _SEEN * jnp.linalg.norm(normal) * jnp.max(jnp.abs(v)) + root
+        least = _LEAVES * jnp.linalg.norm(normal) * jnp.max(jnp.abs(v)) + root
         ends.append(0.5 - 0.5 * push / jnp.where(least == 0, 1.0, least))
-    return jnp.where(stands, jnp.stack(ends), shares)
+    return jnp.where(slide.stands, jnp.stack(ends), slide.shares)
 
 
-_SEEN = 1e-7  # of the field: a speed through a surface on which it would stand, by which the motion leaves it
+_LEAVES = (
+    1e-7  # of the field: the speed through a surface on which it would stand, by which the motion leaves it
+)
 _BESIDE = 1e-12  # of the state and the datum: how far beside a surface a root is looked at
 _FURTHER = 16.0  # times as far, a second time
 _AT_MOST = 4.0  # times the root that was measured further off

@@ -184,7 +184,7 @@ def _pushes(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.nd
     v = np.array([np.asarray(flow_in(system, *at)) for at in zip(points, branches, strict=True)])
     left = side * np.asarray(look(system, points[0], regime.modes).g)[k]
     push, root = (float(a) for a in told_from_a_root(v @ normal, left, off))
-    return abs(push) > _SEEN * float(np.linalg.norm(normal) * np.max(np.abs(v[0]))) + root
+    return abs(push) > _ROUNDING * float(np.linalg.norm(normal) * np.max(np.abs(v[0]))) + root
 
 
 def _stands(system: DiracSystem, y: Array, regime: Regime, normal: np.ndarray, beside: float) -> bool:
@@ -201,7 +201,7 @@ def _ahead(system: DiracSystem, y: Array, regime: Regime) -> np.ndarray | Array:
 
 
 _OFF = (1e-7, 1e-9)  # of the state: how far beside a surface the field is looked at
-_SEEN = 64 * np.finfo(float).eps  # of a velocity: what is told from the rounding of its other entries
+_ROUNDING = 64 * np.finfo(float).eps  # of a velocity: what is told from the rounding of its other entries
 _VANISHES = 1e3  # times slower on a surface than beside it
 _STEEP = 0.02  # of the speed at the first distance, at the second: a field with a slope has 0.01 of it there
 
