@@ -103,13 +103,22 @@ def best(job: Callable[[], Any], repeats: int = 3) -> tuple[float, Any]:
     return min(times[1:]), answer
 
 
-def beside(line: Line, rival: Callable[[], tuple[float, float]]) -> Line:
-    """The line with a rival's rate and error; where it is missing or fails, our own rate stands and says why."""
+def compared(line: Line, measured: Callable[[], Line]) -> Line:
+    """The line once its rival is measured; where that is missing or fails, our own rate stands and says why."""
     try:
-        other, error = rival()
+        return measured()
     except Exception as why:  # not installed, out of memory, another version: our figure stands without it
         return dataclasses.replace(line, why=one_line(why))
-    return dataclasses.replace(line, other=other, others_error=error)
+
+
+def beside(line: Line, rival: Callable[[], tuple[float, float]]) -> Line:
+    """The line with a rival's rate and error, where it has them."""
+
+    def measured() -> Line:
+        other, error = rival()
+        return dataclasses.replace(line, other=other, others_error=error)
+
+    return compared(line, measured)
 
 
 def each(parts: dict[str, Callable[[], Iterator[Line]]]) -> Iterator[Line]:
@@ -252,12 +261,13 @@ def rooflines(sizes: Sizes) -> Iterator[Line]:
         took, made = best(lambda: dg.ensemble(dg.variant(loop.variant), *there, **how, **ON_DEVICE), 2)
         what = f"RK4 {loop.dtype} {loop.variant}, {made_by(made)}"
         mine = Line(what, sizes.many * steps / took, "steps/s", "its roofline")
-        try:
+
+        def measured() -> Line:
             counts = loop.counts.result()
             bound, by = machine_code.peak(card, loop.dtype).roofline(counts)
-            yield dataclasses.replace(mine, against=f"its roofline of {by}: {counts}", other=bound)
-        except Exception as why:  # our figure stands without it
-            yield dataclasses.replace(mine, why=one_line(why))
+            return dataclasses.replace(mine, against=f"its roofline of {by}: {counts}", other=bound)
+
+        yield compared(mine, measured)
 
     loops = machine_code.counted(peers.smooth_variants(), f"sm_{card.arch}")
     yield from each({f"RK4 {x.dtype} {x.variant}": functools.partial(one, x) for x in loops})
@@ -326,16 +336,17 @@ def training(sizes: Sizes) -> Iterator[Line]:
                 (alone,) = steps.side_by_side([ours], count, 1)
                 word = "exact" if precision else "default precision (TF32)"
                 mine = Line(f"{name}, {word}", 1 / alone, "steps/s", "PyTorch eager", aim=aim)
-                try:
+
+                def measured() -> Line:
                     if steps.torch is None:
                         raise RuntimeError("PyTorch is missing (pip install torch)")
                     steps.torch.backends.cuda.matmul.allow_tf32 = precision is None
                     steps.torch.backends.cudnn.allow_tf32 = precision is None
                     both = [ours, steps.rival(players, on, batch, lr)]
                     took, theirs = steps.side_by_side(both, count, 3)
-                    yield dataclasses.replace(mine, rate=1 / took, other=1 / theirs)
-                except Exception as why:  # our figure stands without it
-                    yield dataclasses.replace(mine, why=one_line(why))
+                    return dataclasses.replace(mine, rate=1 / took, other=1 / theirs)
+
+                yield compared(mine, measured)
 
         yield from each(
             {

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from torch_functions import Cube
 
 import diracgan as dg
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; diracgan[torch] brings it")
 nn, soft, KIND = torch.nn, torch.nn.functional.softplus, torch.float64
 RATE = 0.1
-
-
-class Cube(torch.autograd.Function):
-    """A function of one's own, without forward mode."""
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x**3
-
-    @staticmethod
-    def backward(ctx, g):
-        return 3 * ctx.saved_tensors[0] ** 2 * g
 
 
 class Called(nn.Module):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -71,12 +73,12 @@ class Cycle:
 def cycle_between(system: SlowSystem, low: float, high: float, memory: float) -> Cycle | None:
     """The cycle between two radii at which the slow field has different signs; None where none is confirmed."""
     if memory < SHORT and low > FAR:
-        free = _narrowed(system, low, high, memory, _NEARER, freely=True)
+        free = _narrowed(functools.partial(_free_look, system, memory), system, low, high, _NEARER)
         return free and _described(
             system, free.state, None, free.period, free.high / free.low - 1, free.attracts
         )
     for near in (_NEAR, _NEARER):
-        bracket = _narrowed(system, low, high, memory, near)
+        bracket = _narrowed(functools.partial(_look, system, memory), system, low, high, near)
         if bracket is None:
             return None
         low, high = bracket.low, bracket.high
@@ -104,27 +106,45 @@ class _Bracket(NamedTuple):
     attracts: bool
 
 
+class _Looks(NamedTuple):
+    """The slow field at several radii: its rates, NaN where unknown, the rotations' periods, and what is remembered."""
+
+    rates: np.ndarray
+    periods: np.ndarray
+    memories: Pytree
+
+
+def _look(system: SlowSystem, memory: float, radii: np.ndarray) -> _Looks:
+    """By rotations that begin with the memory of one that has lasted."""
+    found = drifts(system, jnp.asarray(radii), jnp.full(len(radii), float(memory)))
+    rates = np.where(found.found, found.rate, np.nan)
+    return _Looks(rates, np.asarray(found.period), found.state[1])
+
+
+def _free_look(system: SlowSystem, memory: float, radii: np.ndarray) -> _Looks:
+    """By rotations whose radius is free, where the memory lasts a few steps."""
+    rates, periods = free_drifts(system, jnp.asarray(radii), jnp.asarray(memory))
+    return _Looks(np.asarray(rates), np.asarray(periods), _look(system, memory, radii).memories)
+
+
 def _narrowed(
-    system: SlowSystem, low: float, high: float, memory: float, near: float, freely: bool = False
+    look: Callable[[np.ndarray], _Looks], system: SlowSystem, low: float, high: float, near: float
 ) -> _Bracket | None:
     """The change of sign between two radii, to within a factor ``near``, and the state between them."""
     while True:
         radii = np.geomspace(low, high, RADII)
-        found = drifts(system, jnp.asarray(radii), jnp.full(len(radii), float(memory)))
-        rates, periods = np.where(found.found, found.rate, np.nan), found.period
-        if freely:
-            rates, periods = free_drifts(system, jnp.asarray(radii), jnp.asarray(memory))
-            rates = np.asarray(rates)
-        turned = np.flatnonzero(rates[1:] * rates[:-1] < 0)
+        seen = look(radii)
+        turned = np.flatnonzero(seen.rates[1:] * seen.rates[:-1] < 0)
         if len(turned) == 0:
             return None
         k = int(turned[0])
         low, high = float(radii[k]), float(radii[k + 1])
         if high <= near * low:
             break
-    radius = low + (high - low) * float(rates[k] / (rates[k] - rates[k + 1]))
-    state = system.on_section(jnp.asarray(radius), jax.tree.map(lambda x: x[k], found.state[1]))
-    return _Bracket(low, high, state, float(periods[k]), bool(rates[k] > 0))
+    first, second = (float(rate) for rate in seen.rates[k : k + 2])
+    radius = low + (high - low) * first / (first - second)
+    state = system.on_section(jnp.asarray(radius), jax.tree.map(lambda x: x[k], seen.memories))
+    return _Bracket(low, high, state, float(seen.periods[k]), first > 0)
 
 
 def _described(
