@@ -45,7 +45,8 @@ def command(
     game: GameOptions,
     varied: VariedOptions,
     amplitude: Annotated[
-        float | None, option("Find instead where the cycle of an adaptive rule has this largest |phi|.")
+        float | None,
+        option("Find instead where the cycle of an adaptive rule has this largest |theta - x0|."),
     ] = None,
     out: Annotated[
         str | None,

@@ -30,7 +30,7 @@ def test_it_needs_an_adaptive_rule_and_a_plane(cli):
 def test_critical_finds_a_cycle_of_a_wanted_size(cli):
     words = ("critical", "beta2", "-v", "wgan-linear", "--rule", "adam:lr=0.01,beta1=0.5")
     code, out, err = cli(*words, "--amplitude", "0.5", "--low", "0.95", "--high", "0.999")
-    assert (code, err) == (0, "") and "a cycle of |phi| = 0.5 at beta2 = 0.990" in out
+    assert (code, err) == (0, "") and "a cycle of |theta - x0| = 0.5 at beta2 = 0.990" in out
     assert out.endswith("by the averaged flow without minibatches' noise\n")
     code, out, err = cli("critical", "r1", "-v", "ns", "--amplitude", "0.5")
     assert code == 2 and "allowed: --rule adam" in err

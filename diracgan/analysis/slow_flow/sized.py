@@ -38,7 +38,7 @@ class SizedCycle(Record):
     """The values of a number at which the cycle has a wanted size, and all that was looked at.
 
     Attributes:
-        parameter: its name; ``amplitude`` the wanted largest |phi|, or |theta - x0|; ``player`` whose.
+        parameter: its name; ``amplitude`` the wanted largest |theta - x0|, or |phi|; ``player`` whose.
         values: where the cycle has it, increasing; empty where it has it nowhere.
         looked: values that were looked at, increasing, (k,).
         amplitudes: the player's there, inf where it grows, NaN where it is undecided, (k,).
@@ -70,7 +70,7 @@ def sized_cycle(
     low: float | None = None,
     high: float | None = None,
     x0: ArrayLike | None = None,
-    player: str = CRITIC,
+    player: str = GENERATOR,
 ) -> SizedCycle:
     """The values of one number at which an adaptive rule ends on a cycle of a wanted size, d = 1.
 
@@ -80,12 +80,12 @@ def sized_cycle(
     Args:
         variant: from :func:`diracgan.variant`.
         parameter: beta1, beta2, lr, lr_ratio, r1, ..., as :func:`diracgan.critical` takes it.
-        amplitude: the wanted largest |phi|, or |theta - x0|, > 0.
+        amplitude: the wanted largest |theta - x0|, or |phi|, > 0.
         rule: from :func:`diracgan.rule`; adaptive, see :func:`diracgan.averaged`.
         low: the least value that is looked at.
         high: the largest.
         x0: the datum; 0.
-        player: whose amplitude: ``"critic"`` or ``"generator"``.
+        player: whose amplitude: ``"theta"``, as :func:`diracgan.analysis.tune_cycle` has it, or ``"phi"``.
 
     Returns:
         A :class:`SizedCycle`.

@@ -314,6 +314,15 @@ def test_the_number_that_gives_a_wanted_size():
         dg.analysis.sized_cycle(LINEAR, "lr", 1.0, dg.rule("simultaneous"))
 
 
+def test_a_wanted_size_is_the_generators_unless_the_critics_is_asked_for():
+    # each player's steps are its gradient over the root mean square of it, so that phi' = sqrt(2) lr_d cos(omega n) and
+    # theta' = -sqrt(2) lr_g sin(omega n): with 2 lr_g = lr_d the critic's amplitude is twice the generator's
+    rule = dg.rule("adam", lr_d=0.01, lr_g=0.005, beta1=0.5)
+    (of_generator,) = dg.analysis.sized_cycle(LINEAR, "beta2", 0.25, rule, low=0.95, high=0.999).values
+    of_critic = dg.analysis.sized_cycle(LINEAR, "beta2", 0.5, rule, low=0.95, high=0.999, player="phi")
+    assert of_critic.values == pytest.approx([of_generator], abs=1e-4)
+
+
 def test_an_average_sees_the_cycle_and_not_the_linearisation():
     rule = adam(beta1=0.5)
     flow = dg.averaged(LINEAR, rule)
@@ -358,6 +367,6 @@ def test_a_verdict_asks_the_averaged_flow_where_a_run_is_too_short():
 def test_a_range_whose_end_comes_to_rest_has_the_size_0_there():
     # R1 settles the players as soon as eps is not small against the gradient of one step
     game, rule = NS.with_(r1=1.0), adam(beta1=0.0, beta2=0.9)
-    found = dg.analysis.sized_cycle(game, "eps", 0.5, rule, low=1e-8, high=3.5e-3)
+    found = dg.analysis.sized_cycle(game, "eps", 0.5, rule, low=1e-8, high=3.5e-3, player="phi")
     assert not found.values and found.amplitudes[-1] == 0.0 < found.amplitudes[0] < 0.02
     assert "it is from 0 to 0.01123" in found.text
