@@ -24,6 +24,7 @@ from ..dynamics.iterations import advance, first_state, started
 from ..dynamics.motion_result import MotionResult
 from ..dynamics.regimes import integrate
 from ..game import Players
+from ..numerics.float_range import LARGEST
 from ..numerics.normal_form import Derivatives, derivatives
 from ..pytrees import Pytree
 from ..rules import Rule, State, float_vector, init
@@ -368,7 +369,7 @@ class DiscreteSystem(DynamicalSystem):
         counts = np.zeros(ROWS, int)
         counts[:2] = failed - 1, 1
         before, after = self._moved(state, counts)[1][:2]
-        if np.any(np.abs(after) >= filippov.LARGEST) or self._overflows(before):
+        if np.any(np.abs(after) >= LARGEST) or self._overflows(before):
             return ""
         return f"iteration {when:.0f} has no finite value, from |z| = {np.linalg.norm(before):.3g}"
 
@@ -391,15 +392,15 @@ class DiscreteSystem(DynamicalSystem):
         for _ in range(_HALVINGS):
             middle = 0.5 * (finite + without)
             finite, without = (middle, without) if np.isfinite(reached(middle)) else (finite, middle)
-        return reached(finite) >= filippov.LARGEST
+        return reached(finite) >= LARGEST
 
     def _moved(self, state: State, counts: np.ndarray) -> tuple[State, np.ndarray, int | None]:
         """The end of so many steps, the players' rows in between, and the first bad step."""
         loop = rule_loop(self.system, self.rule, state)
         if loop is not None:
-            return loop(state, counts, filippov.LARGEST)
+            return loop(state, counts, LARGEST)
         start = self.system.variant, self.rule, self.system.x0, None, started(state)
-        last, kept = advance(*start, counts, filippov.LARGEST)
+        last, kept = advance(*start, counts, LARGEST)
         zs = np.concatenate([np.asarray(p) for p in kept], axis=1)
         return last.state, zs, int(last.bad) if last.bad <= counts.sum() else None
 

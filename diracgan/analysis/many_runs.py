@@ -13,10 +13,11 @@ from jax import Array
 
 from .. import dirac
 from ..dynamics.compiled_loops import MapLoop, rule_loop, rule_program, runge_kutta_loop
-from ..dynamics.filippov import LARGEST, DiracSystem, surface_count
+from ..dynamics.filippov import DiracSystem, surface_count
 from ..dynamics.iterations import first_state
 from ..dynamics.motion_result import MotionResult
 from ..game import Players
+from ..numerics.float_range import LARGEST
 from ..pytrees import Pytree
 from ..rules import Rule, init, step
 from ..variants import Variant, variant as made_variant

@@ -20,6 +20,7 @@ from jax import Array
 
 from .. import dirac
 from ..game import Players
+from ..numerics.float_range import LARGEST
 from ..numerics.lyapunov import SMALLEST
 from ..pytrees import Pytree
 from ..rules import Rule, State, step
@@ -122,7 +123,7 @@ def flow_loop(
     guards = filippov.guard_count(on) - 1 if watched else 0
     modes, slack = count - 2 * sites - slides * (sites + 1), count - sites
     sizes = np.array([size, neighbours, guards, sites > 0, slides, count, modes, slack], np.int64)
-    run, code = _compiled((), EVENT_LOOP, LEAVING=filippov.SLACK), _functions(programs)
+    run, code = _compiled((), EVENT_LOOP, LEAVING=filippov.SLACK, LARGEST=LARGEST), _functions(programs)
     if run is None or code is None:
         return None
     return FlowLoop(run, code.field, code.watched if watched else None, sizes, np.array(parameters, float))

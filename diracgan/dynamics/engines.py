@@ -13,8 +13,8 @@ import numpy as np
 from jax import Array
 
 from ..errors import unknown
+from ..numerics.float_range import LARGEST
 from .filippov import (
-    LARGEST,
     DiracSystem,
     Regime,
     flow_in,

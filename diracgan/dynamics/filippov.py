@@ -25,10 +25,10 @@ from jax import Array
 
 from .. import dirac
 from ..game import Game, Players, Sites
+from ..numerics.float_range import LARGEST
 from ..tracing.host import at_once
 from ..variants import Variant
 
-LARGEST = 1e150  # the square of a state beyond this leaves the float range
 #: Of the state: how far below 0 the guard of a surface may fall on which a regime starts, so that it can leave it.
 SLACK = 1e-13
 

@@ -17,10 +17,10 @@ from jax import Array
 
 from .. import dirac
 from ..game import Players
+from ..numerics.float_range import LARGEST
 from ..rules import Rule, State, init, step
 from ..tracing.host import at_once, by_program
 from ..variants import Variant
-from .filippov import LARGEST
 from .motion_result import MotionResult
 from .noise import MinibatchNoise, noisy
 

@@ -13,6 +13,7 @@ from jax import Array
 from .. import dirac
 from ..instance_noise import UNKNOWN_MEAN
 from ..numerics.convex_hull import distance_to_hull
+from ..numerics.float_range import LARGEST
 from ..tracing.host import along
 from . import filippov, switchings
 from .engines import Engine, TimeSpan
@@ -175,7 +176,7 @@ def _failure(
         return MotionResult.MAX_STEPS, t, f"gave up at {now} after too many solver steps"
     v = np.asarray(natural_velocity(system, y))
     size, speed = float(np.max(np.abs(y))), float(np.max(np.abs(v)))
-    far = not np.isfinite(size + speed) or size > min(_LOST * first, filippov.LARGEST)
+    far = not np.isfinite(size + speed) or size > min(_LOST * first, LARGEST)
     if not why or far:
         return MotionResult.DIVERGED, t, f"left the float range at {now}, |z| = {size:.3g}"
     if y @ v > 0 and size <= _BLOW_UP * max(t, _NO_TIME * t1) * speed:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import InputError, number, one_of, unknown
 from ..files import path_of
+from ..numerics.float_range import LARGEST
 from . import clocks
 from .clocks import FEWEST
 from .even_rows import evened
@@ -85,9 +86,6 @@ class ColumnRole:
     high: float
 
 
-_LARGEST = 1e150  # the square of a number beyond this leaves the float range: it is read as infinite
-
-
 def table_of(source: Any) -> tuple[LogTable, list[str], str]:
     """The table in a file, a mapping, a trajectory or an array, the columns left out, and its name for messages.
 
@@ -106,7 +104,8 @@ def table_of(source: Any) -> tuple[LogTable, list[str], str]:
         table = LogTable(flattened(named_arrays(source)), "")
     else:
         table = LogTable(flattened({"series": source}), "")
-    columns = {k: np.where(np.abs(v) > _LARGEST, np.copysign(np.inf, v), v) for k, v in table.columns.items()}
+    # what is beyond is read as infinite
+    columns = {k: np.where(np.abs(v) > LARGEST, np.copysign(np.inf, v), v) for k, v in table.columns.items()}
     kept = {k: v for k, v in columns.items() if np.isfinite(v).any()}
     if not kept:
         raise UnreadyLogError(f"{given} holds no numbers; allowed: at least one column of them")

@@ -14,6 +14,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from ..analysis.linear.status import Status
 from ..errors import InputError, holds, real_array
+from ..numerics.float_range import LARGEST
 from .axes_helpers import ON_WHITE, equal_scales, film, legend_below, scale_beside, styled, ticks
 from .headings import panel_page
 from .letters import number, with_letters
@@ -325,7 +326,7 @@ def _half_plane(ax: Axes, values: Any) -> None:
 
 def _circle(ax: Axes, values: Any) -> None:
     reach = float(np.max(np.abs(values)))
-    limit = max(1.25, 1.15 * reach if reach < 1e150 else 1.25)
+    limit = max(1.25, 1.15 * reach if reach < LARGEST else 1.25)
     if limit > _FAR_OUT:  # as Adam's, of 1e5 and more: linear to beyond the circle, then by powers of ten
         limit = 10.0 ** np.ceil(np.log10(limit))
         ax.set_xscale("symlog", linthresh=_LINEAR, linscale=2.0)

@@ -57,6 +57,18 @@ def linearisation() -> str:
     return f"export const BOUNDS = {json.dumps(bounds)};\nexport const STATUS = {json.dumps(words)};\n"
 
 
+def float_range() -> str:
+    """Where floats end, as a module.
+
+    Example:
+        >>> float_range()
+        'export const LARGEST = 1e+150;\\n'
+    """
+    from ..numerics.float_range import LARGEST
+
+    return f"export const LARGEST = {json.dumps(LARGEST)};\n"
+
+
 def generated(variants: Iterable[Variant]) -> dict[str, Any]:
     """The programs of these variants and of every rule: ``variants`` and ``rules`` by name, ``left``, and modules.
 
@@ -67,7 +79,7 @@ def generated(variants: Iterable[Variant]) -> dict[str, Any]:
 
     rules, left = rule_sources(RULES)
     own = {v.name: variant_source(v) for v in variants}
-    numbers = {"tableau": tableau(), "linearisation": linearisation()}
+    numbers = {"tableau": tableau(), "linearisation": linearisation(), "float_range": float_range()}
     return {"variants": own, "rules": rules, "left": left, "modules": numbers}
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import InputError, number, shown
+from ...numerics.float_range import LARGEST
 from ...records import Record
 from ...rules import Rule
 from ...variants import Variant
@@ -25,7 +26,6 @@ from ..slow_flow.beyond_rest import adaptive_flow, without_rest
 _CURVE = 121  # values on the default curve, from no averaging to a horizon of a million
 _RESTS = (0.9, 1e-6)  # 1 - decay on it
 _TURNS = (1e-2, 1e4)  # tau times the frequency on it, of the flow
-_MOST = 1e150  # by which an oscillation may be reduced: its square is a float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -213,7 +213,7 @@ def ema(
         about["cycle_amplitude"] = turns.amplitude
     else:
         frequency = _frequency(variant, rule, found, omega)
-    k = None if reduction is None else number("reduction", reduction, low=1.0, high=_MOST)
+    k = None if reduction is None else number("reduction", reduction, low=1.0, high=LARGEST)
     if step is not None:
         made = _of_steps(frequency, step, rule.ema if rule is not None and decay is None else decay, k)
     else:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.filippov import LARGEST, natural_velocity, surface_count, unlocated
+from ...dynamics.filippov import natural_velocity, surface_count, unlocated
 from ...dynamics.motion_result import MotionResult
 from ...dynamics.regimes import without_a_value
+from ...numerics.float_range import LARGEST
 from ...numerics.normal_form import lyapunov_coefficient
 from ...pytrees import Pytree
 from ..decision_thresholds import T

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ...dynamics.filippov import LARGEST
 from ...dynamics.motion_result import MotionResult
+from ...numerics.float_range import LARGEST
 from ...pytrees import Pytree
 from ..decision_thresholds import T
 from ..dynamical_system import Stretch

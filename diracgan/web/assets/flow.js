@@ -1,6 +1,7 @@
 // The flow: Dormand and Prince's method of order 8 (Hairer, Norsett, Wanner, Solving ODEs I, section II.10), one smooth
 // piece at a time; on a discontinuity it crosses or slides by Filippov's rule.
 
+import { LARGEST } from "./float_range.js";
 import { Regimes } from "./regimes.js";
 import { TABLEAU } from "./tableau.js";
 
@@ -19,7 +20,6 @@ function weighted({ at, by }, k, i) {
   return sum;
 }
 
-const LARGEST = 1e150;
 const MOST_STEPS = 40000;
 const MOST_PIECES = 2000; // each is found by dozens of steps
 

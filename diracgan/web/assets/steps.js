@@ -1,8 +1,8 @@
 // The iterations of a rule.
 
+import { LARGEST } from "./float_range.js";
 import { optimiser } from "./model.js";
 
-const LARGEST = 1e150;
 const LARGE = 1e8; // what overflows comes from beyond it
 
 /**

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from ....dynamics import filippov
 from ....numerics import decay_laws, eigen
+from ....numerics.float_range import LARGEST
 from ...decision_thresholds import T
 from ...dynamical_system import Stretch
 from ...kinds import Kind
@@ -274,7 +274,7 @@ def _from_rows(case: Case) -> tuple[float, None] | None:
         return None
     t = np.concatenate([look.stretch.t for look in case.looks])
     r = np.concatenate([case.distances(look) for look in case.looks])
-    low = max(case.finest, 1.0 / filippov.LARGEST)
+    low = max(case.finest, 1.0 / LARGEST)
     shown = np.cumprod(r > low).astype(bool) & (r < T.asymptotic * case.r0)
     if np.sum(shown) < _FEWEST:
         return None
