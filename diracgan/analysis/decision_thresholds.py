@@ -80,7 +80,9 @@ class Thresholds:
     grown_at_last: float = 2.0  # the same when the budget is spent, for growth by a law whose fit is good
     law_error: float = 0.02  # relative error of an exponent that is believed at once
     law_error_at_last: float = 0.1  # the same when the budget is spent
-    growth_error: float = 0.05  # the same of a growth by its speed, which knows no origin
+    # the same of a growth by its speed, whose error is twice what the later half has changed the exponent by: that is a
+    # fortieth at most. Chosen: half the distance of the nearest two fractions, 4/5 and 5/6, would be `law_error`
+    growth_error: float = 0.05
     far_fallen: float = 0.02  # of the first amplitude: a law seen over so much needs no more time
     enough_spent: float = 0.35  # share of the budget after which a law over less is believed
     keeps_growing: float = 1e-3  # relative growth from window to window that is not an approach to a limit
@@ -184,8 +186,8 @@ class Thresholds:
     held_up: float = 1e-6  # relative change of the wedge below which it keeps the motion away from (0, x0)
     lyapunov_error: float = 1e-3  # of multipliers from Lyapunov exponents over some ten thousand iterations
     known_multipliers: float = 0.5  # largest error of multipliers that are named
-    # largest error of a multiplier that counts as on the unit circle beside others that attract: what it hides would
-    # show within a window of eight turns
+    # largest error of a multiplier that counts as on the unit circle beside others that attract: `drifts`/`turns`,
+    # rounded down, so that over a window it changes a distance from the orbit by less than a drift is told by
     known_neutral: float = 1e-2
     lyapunov_turns: float = 40.0  # over which they are looked at first
     # least and most of these iterations, and as many as there are where these leave the leading one in doubt
