@@ -19,6 +19,9 @@ from typing import Any
 from .errors import InputError, reason, shown, unknown
 from .processes import is_alive
 
+SAVED_BY = "saved_by_diracgan"
+"""The attribute by which a kept result is known as one."""
+
 # machine, process, chance: a temporary file is called .NAME-OWNER.SUFFIX
 OWNER = r"(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}"
 
@@ -79,12 +82,12 @@ def destination(
         _check_parent(target, given)
         if target.is_dir() and suffix != ".zarr":
             raise InputError(f"{given!r} is a folder; allowed: a file name")
-        if target.exists() and suffix == ".zarr" and not _is_zarr(target):
-            raise InputError(
-                f"{given!r} exists and is not a zarr store; allowed: a new name or an older store"
-            )
-        if target.is_dir() and not continues_sweep and _is_sweep(target):
-            raise InputError(f"{given!r} holds a sweep, which this would replace; allowed: a new name")
+        if target.exists() and suffix == ".zarr" and not target.is_dir():
+            raise InputError(f"{given!r} is not a folder; allowed: a new name or an older result")
+        if target.is_dir() and not continues_sweep:
+            if _is_sweep(target):
+                raise InputError(f"{given!r} holds a sweep, which this would replace; allowed: a new name")
+            check_replaceable(target, given)
         if target.exists() and not target.is_dir() and not target.is_file():
             raise InputError(f"{given!r} is not a regular file; allowed: a file name in a writable folder")
         if target.is_file() and not os.access(target, os.W_OK):
@@ -319,10 +322,22 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _is_zarr(path: Path) -> bool:
-    return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zmetadata")) or (
-        path.is_dir() and not any(path.iterdir())
-    )
+def check_replaceable(path: Path, given: str) -> None:
+    """Raise InputError where a folder, which is to give way to a result, is somebody's own or holds what is.
+
+    What is written by other programs, and what somebody has put beside the arrays, would be lost with it.
+    """
+    entries = sorted(path.iterdir())
+    if entries and not _is_sweep(path) and SAVED_BY not in (zarr_attributes(path) or {}):
+        raise InputError(
+            f"{given!r} exists and was not written by diracgan; allowed: a new name or an older result"
+        )
+    for held in entries:
+        if held.name != "zarr.json" and not (held / "zarr.json").is_file():
+            raise InputError(
+                f"{given!r} holds {held.name!r}, which is no part of a result and would be lost; "
+                "allowed: a new name, or moving that elsewhere"
+            )
 
 
 def _is_sweep(path: Path) -> bool:

@@ -326,8 +326,14 @@ def stretching_loop(
     run = _compiled(pushes, STRETCHING_LOOP, c_text.derivative, N=len(flat))
     if run is None:
         return None
-    logs, arrays = np.empty((rows, len(flat))), [parameters, np.array(flat, float)]
-    run(*map(_pointer, [*arrays, logs]), *map(ctypes.c_longlong, (rows, kept)), ctypes.c_double(SMALLEST))
+    size = len(flat)
+    logs, now = np.empty((rows, size)), np.zeros(3, np.int64)
+    frame = np.empty((size, size + 1))  # a row of it is filled up to whole vectors, of two entries
+    arrays = [parameters, np.array(flat, float), frame, logs, now]
+    counts = map(ctypes.c_longlong, (rows, kept, max(_CHUNK // size**2, 1)))
+    arguments = [*map(_pointer, arrays), *counts, ctypes.c_double(SMALLEST)]
+    while run(*arguments):  # comes back now and then, so that Ctrl-C can stop it
+        pass
     return logs
 
 

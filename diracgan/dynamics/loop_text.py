@@ -325,19 +325,26 @@ static void push(const double *p, double *x, Frame frame) {
   for (int k = 0; k < N * BLOCKS; k++) ((Loose *)frame)[k] += ((Loose *)moved)[k];
 }
 
-long long run(const double *p, double *x, double *logs, long long rows, long long kept, double least) {
+/* on from now = {row, steps of it, stride}, all 0 at first, for about as many steps as most; whether rows are left */
+long long run(const double *p, double *x, double (*frame)[WAYS], double *logs, int64_t *now, long long rows,
+              long long kept, long long most, double least) {
   double before[N], lengths[N];
-  Frame frame, upright;
-  long long stride = 1;
-  memset(frame, 0, sizeof frame);
-  for (int j = 0; j < N; j++) frame[j][j] = 1;
-  for (long long row = 0; row < rows; row++, logs += N) {
-    memset(logs, 0, sizeof(double) * N);
-    for (long long k = 0; k < kept;) {
+  Frame upright;
+  int64_t row = now[0], k = now[1], stride = now[2], made = 0;
+  if (!stride) {
+    memset(frame, 0, sizeof upright);
+    for (int j = 0; j < N; j++) frame[j][j] = 1;
+    stride = 1;
+  }
+  while (row < rows && made < most) {
+    double *sums = logs + row * N;
+    if (!k) memset(sums, 0, sizeof(double) * N);
+    while (k < kept && made < most) {
       long long many = stride < kept - k ? stride : kept - k;
       memcpy(before, x, sizeof before);
       memcpy(upright, frame, sizeof upright);
       for (long long n = 0; n < many; n++) push(p, x, frame);
+      made += many;
       double left = set_right(frame, lengths, least);
       if (many > 1 && !(left > FLAT)) {
         memcpy(x, before, sizeof before);
@@ -345,13 +352,17 @@ long long run(const double *p, double *x, double *logs, long long rows, long lon
         stride = many / 2;
         continue;
       }
-      for (int j = 0; j < N; j++) logs[j] += log(lengths[j]);
+      for (int j = 0; j < N; j++) sums[j] += log(lengths[j]);
       k += many;
       if (many == stride && stride < LONGEST && left > UPRIGHT) stride *= 2;
     }
-    for (int j = 0; j < N; j++) logs[j] /= kept;
+    if (k < kept) break;
+    for (int j = 0; j < N; j++) sums[j] /= kept;
+    row++;
+    k = 0;
   }
-  return 0;
+  now[0] = row; now[1] = k; now[2] = stride;
+  return row < rows;
 }
 """
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, instance, one_line, shown, unknown
-from ..files import destination, path_of, recover, replacing
+from ..files import SAVED_BY, destination, path_of, recover, replacing
 from ..lazy import module_on_use
 from ..records import plain
 from .trajectory import Trajectory
@@ -34,7 +34,7 @@ else:
 KEPT, EXPORTS = (".nc", ".zarr", ".npz"), (".csv", ".json")
 SUFFIXES = (*KEPT, *EXPORTS)
 SCHEMA = "diracgan.dataset/2"
-_MANIFEST, _SAVED_BY = "diracgan", "saved_by_diracgan"
+_MANIFEST = "diracgan"
 
 
 def save(result: xr.Dataset | Trajectory, path: str | os.PathLike[str]) -> Path:
@@ -241,14 +241,14 @@ def _bare(dataset: xr.Dataset, manifest: str, flat: bool) -> xr.Dataset:
     coords = {str(n): made[str(n)] for n in dataset.coords}
     data = {n: x for n, x in made.items() if n not in coords}
     return xr.Dataset(
-        data, coords=coords, attrs=readable(dataset.attrs) | {_MANIFEST: manifest, _SAVED_BY: SCHEMA}
+        data, coords=coords, attrs=readable(dataset.attrs) | {_MANIFEST: manifest, SAVED_BY: SCHEMA}
     )
 
 
 def _merged(opened: xr.Dataset) -> xr.Dataset:
     """Undo :func:`_bare`."""
     manifest = opened.attrs.get(_MANIFEST)
-    if manifest is None and _SAVED_BY in opened.attrs:
+    if manifest is None and SAVED_BY in opened.attrs:
         raise InputError("damaged: the manifest is gone")
     if manifest is None:
         return opened

@@ -72,6 +72,14 @@ def stretching(
         >>> [round(float(x), 4) for x in logs[:, 0]]
         [1.0986, 1.0986, 1.0986, 1.0986]
     """
+    (end, _), logs = stretching_from(step, (start, jnp.eye(len(start), dtype=start.dtype)), steps, kept)
+    return end, logs
+
+
+def stretching_from(
+    step: Callable[[Array], Array], begin: tuple[Array, Array], steps: int, kept: int | Array = 1
+) -> tuple[tuple[Array, Array], Array]:
+    """As :func:`stretching`, from a state and the frame (n, n) there; both at the end, to go on from."""
     slope = jax.jacfwd(step)
 
     def once(_: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
@@ -80,11 +88,10 @@ def stretching(
         return step(x), frame, logs + jnp.log(jnp.maximum(jnp.abs(jnp.diag(upper)), SMALLEST))
 
     def row(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], Array]:
-        x, frame, logs = jax.lax.fori_loop(0, kept, once, (*carry, jnp.zeros_like(start)))
+        x, frame, logs = jax.lax.fori_loop(0, kept, once, (*carry, jnp.zeros_like(carry[0])))
         return (x, frame), logs / kept
 
-    (end, _), logs = jax.lax.scan(row, (start, jnp.eye(len(start), dtype=start.dtype)), None, length=steps)
-    return end, logs
+    return jax.lax.scan(row, begin, None, length=steps)
 
 
 def windowed_mean(rows: np.ndarray) -> np.ndarray:

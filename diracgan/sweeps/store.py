@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..errors import InputError, OccupiedError, one_line
-from ..files import destination, path_of, zarr_attributes
+from ..files import check_replaceable, destination, path_of, zarr_attributes
 from ..lazy import module_on_use
 from ..locks import locked_output
 from ..memory import check_memory
@@ -193,8 +193,12 @@ class Store:
         raise OccupiedError(
             f"{self.given!r} was made with other parameters ({other}) and is left as it is; allowed: a new name, "
             "the same sweep, which is then continued, or --overwrite",
-            clear=lambda: shutil.rmtree(self.path),
+            clear=self._clear,
         )
+
+    def _clear(self) -> None:
+        check_replaceable(self.path, self.given)
+        shutil.rmtree(self.path)
 
     # ------------------------------------------------------------ chunks
 

@@ -81,6 +81,10 @@ def test_a_sweep_to_a_store_and_on_from_there(tmp_path: Path, capsys: pytest.Cap
     assert said.startswith("diracgan: ")
     assert said.rstrip().endswith("or --overwrite")
     np.testing.assert_array_equal(xr.open_zarr(out, consolidated=False).margin.values, before)
+    (out / "notes.txt").write_text("somebody's")
+    assert main([*other, "--overwrite"]) == 2
+    assert "'notes.txt', which is no part of a result" in capsys.readouterr().err
+    (out / "notes.txt").unlink()
     assert main([*other, "--overwrite"]) == 0
     assert (xr.open_zarr(out, consolidated=False).margin.values != before).all()
 

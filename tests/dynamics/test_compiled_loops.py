@@ -309,6 +309,17 @@ def test_the_stretching_by_what_is_no_number_is_no_number():
     assert logs is not None and np.all(np.isnan(logs))
 
 
+@pytest.mark.parametrize("chunk", [1, 70, 1000])
+def test_an_orbit_followed_in_parts_has_the_same_stretching(monkeypatch, chunk):
+    """However its rows of 33 steps, and strides of up to 32, fall on the calls between which Ctrl-C is heard."""
+    matrix = np.array([[1.1, 0.4, 0.0], [-0.3, 0.9, 0.2], [0.1, 0.0, 1e-3]])
+    with jax.enable_x64(True):
+        whole = compiled_loops.stretching_loop(_of_matrix, (matrix,), np.zeros(3), 20, 33)
+        monkeypatch.setattr(compiled_loops, "_CHUNK", chunk)
+        parts = compiled_loops.stretching_loop(_of_matrix, (matrix,), np.zeros(3), 20, 33)
+    np.testing.assert_array_equal(parts, whole)
+
+
 def test_counts_of_iterations_stay_as_they_were_given(monkeypatch):
     monkeypatch.setattr(compiled_loops, "_CHUNK", 70)
     with jax.enable_x64(True):

@@ -22,7 +22,7 @@ from selection import slow_but
 import diracgan as dg
 from diracgan.dynamics import store
 from diracgan.errors import InputError
-from diracgan.files import destination, folder, replacing
+from diracgan.files import SAVED_BY, destination, folder, replacing
 
 KEPT = [".nc", ".zarr", ".npz"]
 
@@ -231,7 +231,9 @@ def test_a_new_file_takes_the_old_one_s_place(tmp_path, suffix):
         ("missing/a.nc", "does not exist"),
         ("file.txt/a.nc", "is not a folder"),
         ("taken.nc", "is a folder"),
-        ("other.zarr", "is not a zarr store"),
+        ("other.zarr", "was not written by diracgan"),
+        ("climate.zarr", "was not written by diracgan"),
+        ("noted.zarr", "holds 'mine.txt', which is no part of a result and would be lost"),
         ("x" * 300 + ".nc", "cannot be written"),
         ("a\0.nc", "is not a path"),
     ],
@@ -241,6 +243,9 @@ def test_bad_destinations(tmp_path, name, says):
     (tmp_path / "taken.nc").mkdir()
     (tmp_path / "other.zarr").mkdir()
     (tmp_path / "other.zarr" / "mine.txt").write_text("precious")
+    xr.Dataset({"mine": ("x", [1.0])}).to_zarr(tmp_path / "climate.zarr", consolidated=False)
+    dg.save(short(), tmp_path / "noted.zarr")
+    (tmp_path / "noted.zarr" / "mine.txt").write_text("precious")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError) as caught:
         dg.save(everything(), tmp_path / name)
@@ -317,6 +322,7 @@ def test_a_private_file_stays_private(tmp_path):
 
 @pytest.mark.parametrize("moment", [1, 2])
 def test_a_kill_while_a_folder_is_replaced_loses_nothing(tmp_path, moment):
+    old, new = (json.dumps({"node_type": "group", "attributes": {SAVED_BY: x}}) for x in ("old", "new"))
     # a killed process runs no clean-up: what it left is what the renames up to that moment made
     program = f"""
 import os, pathlib
@@ -332,13 +338,13 @@ def counted(self, there):
 pathlib.Path.rename = counted
 with files.replacing("a.zarr") as temporary:
     temporary.mkdir()
-    (temporary / "zarr.json").write_text("new")
+    (temporary / "zarr.json").write_text({new!r})
 """
     (tmp_path / "a.zarr").mkdir()
-    (tmp_path / "a.zarr" / "zarr.json").write_text("old")
+    (tmp_path / "a.zarr" / "zarr.json").write_text(old)
     assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False).returncode == 9
     destination(tmp_path / "a.zarr", [".zarr"])
-    assert (tmp_path / "a.zarr" / "zarr.json").read_text() == {1: "old", 2: "new"}[moment]
+    assert (tmp_path / "a.zarr" / "zarr.json").read_text() == {1: old, 2: new}[moment]
     assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from numpy.typing import ArrayLike
 
 from ...dynamics.compiled_loops import stretching_loop
 from ...dynamics.filippov import DiracSystem
-from ...numerics.lyapunov import Exponents, exponents, stretching, windowed_mean
+from ...numerics.lyapunov import Exponents, exponents, stretching_from, windowed_mean
 from ...pytrees import Pytree
 from ...rules import Rule
 from ..dynamical_system import DiscreteSystem, map_along, map_change, runge_kutta_step
 from .orbit import by_modulus
 
 _ROWS = 2000  # pieces of an orbit whose stretching is kept
+_AT_ONCE = 4  # of them in one call of XLA's, after which Ctrl-C is heard
 
 
 def lyapunov_multipliers(
@@ -84,7 +90,7 @@ def exponents_of_flow(system: DiracSystem, start: np.ndarray, steps: int, h: flo
     """
     kept = -(-steps // _ROWS)
     with jax.enable_x64(True):
-        logs = np.asarray(_flow_logs(system, start, h, kept))
+        logs = _in_parts(functools.partial(_flow_part, system, h), start, kept)
     return exponents(logs / h, length=_ROWS * kept * h)
 
 
@@ -93,15 +99,27 @@ def _logs_along(motion: DiscreteSystem, state: Pytree, kept: int) -> np.ndarray:
     with jax.enable_x64(True):
         map_, flat = (motion.system, motion.long_run), motion.flat(state)
         logs = stretching_loop(map_along, map_, flat, _ROWS, kept)
-        logs = _map_logs(*map_, flat, kept) if logs is None else logs
-    return np.asarray(logs) / motion.period
+        logs = _in_parts(functools.partial(_map_part, *map_), flat, kept) if logs is None else logs
+    return logs / motion.period
+
+
+Place = tuple[Array, Array]  # a state and the frame there
+
+
+def _in_parts(part: Callable[[Place, int], tuple[Place, Array]], start: ArrayLike, kept: int) -> np.ndarray:
+    """The rows of an orbit, (rows, n), from as many calls of one program as they take."""
+    place, found = (jnp.asarray(start), jnp.eye(np.size(start))), []
+    for _ in range(_ROWS // _AT_ONCE):
+        place, logs = part(place, kept)
+        found.append(np.asarray(logs))
+    return np.concatenate(found)
 
 
 @jax.jit
-def _map_logs(system: DiracSystem, rule: Rule, flat: Array, kept: Array) -> Array:
-    return stretching(lambda z: z + map_change(system, rule, z), flat, _ROWS, kept)[1]
+def _map_part(system: DiracSystem, rule: Rule, place: Place, kept: Array) -> tuple[Place, Array]:
+    return stretching_from(lambda z: z + map_change(system, rule, z), place, _AT_ONCE, kept)
 
 
 @jax.jit
-def _flow_logs(system: DiracSystem, start: Array, h: Array, kept: Array) -> Array:
-    return stretching(lambda z: runge_kutta_step(system, z, h), start, _ROWS, kept)[1]
+def _flow_part(system: DiracSystem, h: Array, place: Place, kept: Array) -> tuple[Place, Array]:
+    return stretching_from(lambda z: runge_kutta_step(system, z, h), place, _AT_ONCE, kept)
