@@ -38,6 +38,9 @@ from .rotation import (
 
 _FACTOR = 1.3  # from one radius to the next
 _MOST_RADIUS = 1e5  # steps of the players; there one rotation takes half a million iterations
+_FAR_FACTOR = (
+    3.0  # the same beyond it: all rotations together then take as long as 1.5 of the last, and not 4
+)
 _FARTHEST = 1e6  # steps from which a start is followed
 _ADAPTIVE = 3.0  # a step that is so much longer for a ten times larger gradient follows the gradient
 _FORGOTTEN = 1e-9  # from 1: the decay of a memory that never forgets
@@ -310,9 +313,11 @@ def _sampled(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The slow field from a few steps' radius to beyond the start, and on while it points outwards."""
     radii, rates, periods = [np.empty(0)] * 3
-    low = LEAST_RADIUS
+    low, beyond = LEAST_RADIUS, max(2 * first, _MOST_RADIUS)
     while True:
-        more = low * _FACTOR ** np.arange(RADII)
+        more = _from(low)
+        wanted = more <= _FAR_FACTOR * beyond
+        more = np.where(wanted, more, LEAST_RADIUS)  # where a rotation costs nothing
         # what never forgets is led round once at least
         long = np.full(RADII, memory) if forgets else np.maximum(memory, more)
         found = drifts(system, jnp.asarray(more), jnp.asarray(long))
@@ -321,12 +326,25 @@ def _sampled(
         if memory < SHORT and more[-1] > FAR:
             free = free_drifts(system, jnp.asarray(more), jnp.asarray(memory)).rate
             gained = np.where((more > FAR) & np.isfinite(free), free, gained)
-        radii = np.append(radii, more)
-        rates = np.append(rates, np.where(fine, gained, np.nan))
-        periods = np.append(periods, np.where(fine, found.period, np.nan))
-        low = _FACTOR * more[-1]
+        radii = np.append(radii, more[wanted])
+        rates = np.append(rates, np.where(fine, gained, np.nan)[wanted])
+        periods = np.append(periods, np.where(fine, found.period, np.nan)[wanted])
+        low = _after(radii[-1])
         if radii[-1] > 2 * first and (low > _MOST_RADIUS or not rates[-1] > 0):
             return radii, rates, periods
+
+
+def _after(radius: float) -> float:
+    """The radius that is looked at after one."""
+    return radius * (_FACTOR if radius < _MOST_RADIUS else _FAR_FACTOR)
+
+
+def _from(low: float) -> np.ndarray:
+    """As many radii as are looked at in one call, from the lowest on."""
+    radii = [low]
+    while len(radii) < RADII:
+        radii.append(_after(radii[-1]))
+    return np.array(radii)
 
 
 def _end(first: float, radii: np.ndarray, rates: np.ndarray, cycles: list[Cycle]) -> _Destination | None:
