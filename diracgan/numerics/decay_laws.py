@@ -8,6 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+_CONSTANT = 1e-6  # of a speed: one that varies by less is constant
+_DIES_OUT = (
+    0.7  # of a change in half a decade: the next one, at most, of one that dies out like t^-0.3 or faster
+)
+_LEAST_ERROR = 0.005  # of an exponent
 _STAYS = 0.1  # of the distance that is left: by which a limit may move with two samples more
 
 
@@ -49,7 +54,7 @@ def power_law(t: np.ndarray, r: np.ndarray) -> PowerLaw | None:
     early, _ = _exponent(t[: max(len(t) - 2, 4)], r[: max(len(t) - 2, 4)], near=p)
     if not np.isfinite(p) or misfit > 2e-3:
         return None
-    error = max(abs(p - early), 0.005 * abs(p))
+    error = max(abs(p - early), _LEAST_ERROR * abs(p))
     exponent = _as_fraction(p, error)
     slope, shift = np.polyfit(t[late], r[late] ** (-1.0 / exponent), 1)
     if slope <= 0:
@@ -78,13 +83,30 @@ def growth(t: np.ndarray, speed: np.ndarray) -> PowerLaw | None:
     """
     law, earlier = power_law(t, speed), power_law(*(x[: len(t) // 2] for x in (t, speed)))
     if law is None or earlier is None:
-        return None
+        return _linear(t, speed)
     # what it still changes by dies out slowly
     error = max(law.error, 2 * abs(law.exponent - earlier.exponent))
     exponent = _as_fraction(law.exponent, error)
     constant = law.constant * (t[-1] + law.offset) ** (exponent - law.exponent)
     power = 1.0 - exponent
     return PowerLaw(-power, float(constant / power), law.offset, error) if power > 0 else None
+
+
+def _linear(t: np.ndarray, speed: np.ndarray) -> PowerLaw | None:
+    """The law C t + D of a speed that is constant, or nears a constant by a power law; None for any other.
+
+    Then log speed changes ever less from one half of a decade to the next, in a geometric series.
+    """
+    if not np.all(speed > 0) or t[-1] < 10.0 * t[0]:
+        return None
+    late = np.log(t[-1]) - np.log(10.0) * np.array([1.0, 0.5, 0.0])
+    before, now = np.diff(np.interp(late, np.log(t), np.log(speed)))
+    if np.ptp(speed) <= _CONSTANT * speed[-1]:
+        return PowerLaw(-1.0, float(speed[-1]), 0.0, _LEAST_ERROR)
+    if not 0 < now / before < _DIES_OUT:
+        return None
+    left = now * now / (before - now)
+    return PowerLaw(-1.0, float(speed[-1] * np.exp(left)), 0.0, max(float(abs(now)), _LEAST_ERROR))
 
 
 def approach(t: np.ndarray, r: np.ndarray) -> tuple[float, PowerLaw] | None:
@@ -147,7 +169,7 @@ def limiting_exponent(t: np.ndarray, r: np.ndarray) -> tuple[float, float] | Non
     if not (np.all((ratios > 0.2) & (ratios < 0.9)) and np.ptp(ratios) < 0.1):
         return None
     left = float(steps[-1] * ratios[-1] / (1 - ratios[-1]))  # the rest of a geometric series
-    p, error = float(local[-1]) + left, max(abs(left) / 2, 0.005)
+    p, error = float(local[-1]) + left, max(abs(left) / 2, _LEAST_ERROR)
     return _as_fraction(p, error), error
 
 

@@ -42,6 +42,24 @@ def test_what_grows_by_no_power_or_comes_to_a_limit_is_no_growth():
         assert growth(t, speed) is None
 
 
+@pytest.mark.parametrize("power", [0.4, 0.5, 1.0, 2.0])
+def test_a_speed_that_nears_a_constant_is_that_of_a_growth_like_t(power: float):
+    t = np.geomspace(1e4, 1e7, 20)
+    for speed in (3 + t**-power, 3 - t**-power, np.full(20, 3.0)):
+        law = growth(t, speed)
+        assert law is not None and law.exponent == -1.0
+        assert law.constant == pytest.approx(3, rel=t[-1] ** -power)
+
+
+@pytest.mark.parametrize("over", [1e-3, 1e-2, 0.1, 1.0])
+def test_a_speed_on_its_way_from_a_constant_to_a_law_follows_neither(over: float):
+    # 1/(1 + x^p) falls like x^-p in the end, long after it has begun to fall
+    t = np.geomspace(1e5, 1e7, 20)
+    x = over * t / t[-1]
+    for speed in (1 / (1 + x**0.5), 1 / (1 + x**0.25), 1 / (1 + x)):
+        assert growth(t, speed) is None
+
+
 def test_an_odd_exponent_is_not_taken_for_a_fraction():
     t = np.geomspace(10, 1e5, 12)
     law = power_law(t, t**-0.47)

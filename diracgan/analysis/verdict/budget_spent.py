@@ -63,27 +63,41 @@ def _by_a_law(case: Case, t: np.ndarray, r: np.ndarray) -> Answer | None:
 def _grows(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
     """A growth by a law that has not gone far, or one that does not slow down."""
     rises = np.diff(amplitudes[-(T.monotone + 1) :])
-    by_speed = trends.growth_by_speed(case)
+    by_speed = trends.growth_law(case, lambda: None)
     if (len(rises) < T.monotone and by_speed is None) or np.any(rises <= 0):
         return None
     cycle = enclosing.outside(case)
     if cycle is not None:
         return cycle
     if amplitudes[-1] > T.grown_at_last * amplitudes[0]:
-        law = by_speed or decay_laws.power_law(t[1:], amplitudes[1:]) or _law_of_ends(case)
+        law = by_speed or trends.growth_law(
+            case, lambda: decay_laws.power_law(t[1:], amplitudes[1:]) or _law_of_ends(case)
+        )
         if law is not None and law.exponent < 0 and law.error < T.law_error_at_last * abs(law.exponent):
             return Answer(Kind.DIVERGES, law.numbers, trends.growing(case, law))
     slows = np.any(rises <= T.keeps_growing * amplitudes[-1]) or np.any(rises[1:] <= T.no_slower * rises[:-1])
     if slows:
         return None
     case.note("each window shows at least as much growth since the last as the one before")
-    tends = decay_laws.limiting_exponent(t[-T.monotone :], amplitudes[-T.monotone :])
+    tends = _tends_to(case, t[-T.monotone :], amplitudes[-T.monotone :])
     if tends is not None and tends[0] < 0:
         numbers = {"exponent": tends[0], "exponent_error": tends[1]}
         case.note("the exponent is what the local ones of five windows tend to")
         return Answer(Kind.DIVERGES, numbers, f"diverges, in the end like {case.power(tends[0])}")
     reached = f"the amplitude has reached {amplitudes[-1]:.4g} and keeps growing"
     return Answer(Kind.DIVERGES, {}, f"diverges slowly: {reached}")
+
+
+def _tends_to(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> tuple[float, float] | None:
+    """The exponent p of r ~ t^-p to which the last windows tend, and its error; of what never turns, by its speed."""
+    late = case.looks[-len(t) :]
+    if not case.goes_one_way(late):
+        return decay_laws.limiting_exponent(t, amplitudes)
+    times, speeds, _ = trends.speeds(case, late)
+    tends, law = decay_laws.limiting_exponent(times, speeds), decay_laws.power_law(times, speeds)
+    if tends is None and law is not None and law.error <= T.law_error * abs(law.exponent):
+        tends = law.exponent, law.error  # they have got there
+    return tends and (tends[0] - 1.0, tends[1])
 
 
 def _law_of_ends(case: Case) -> decay_laws.PowerLaw | None:

@@ -15,6 +15,7 @@ from ..linear.status import Status
 from ..orbits import rest_points
 from . import enclosing
 from .evidence import Answer, Case, Look, by
+from .judges import trends
 
 _log = logging.getLogger(__name__)
 _POSITIVE = ("rate", "half_life", "constant", "period", "capture_time", "blow_up_time")
@@ -177,7 +178,7 @@ def _against_a_bending_law(case: Case, answer: Answer) -> str | None:
         return None
     if case.ended:
         return None
-    t, values, error = _speeds(case, late) if one_way else _amplitudes(late)
+    t, values, error = trends.speeds(case, late) if one_way else _amplitudes(late)
     with np.errstate(all="ignore"):  # of a motion at rest
         exponents = np.diff(np.log(values)) / np.diff(np.log(t))
         bends = np.diff(exponents) / np.diff(np.log(t[1:]))
@@ -194,20 +195,6 @@ def _against_a_bending_law(case: Case, answer: Answer) -> str | None:
         way = "falls" if slows else "rises"
         return f"{what} {way} ever faster with log {case.clock}, so this is not how it ends"
     return None
-
-
-def _speeds(case: Case, looks: list[Look]) -> tuple[np.ndarray, np.ndarray, float]:
-    """Times and speeds at the ends of windows, and what rounding leaves of their local exponents."""
-    if case.motion.discrete:
-        ends = [case.motion.flat(look.stretch.end) for look in looks]
-    else:  # a stretch that is looked at in halves has one end
-        ends = [look.stretch.zs[-1] for look in looks]
-    d = case.system.dim
-    speeds = np.array([np.linalg.norm(case.motion.change(z)[: 2 * d]) for z in ends])
-    error = T.speed_rounding * T.eps
-    if case.motion.discrete:  # a step is a difference of states
-        error *= max(float(np.linalg.norm(ends[-1][: 2 * d])) / max(float(speeds[-1]), T.tiny), 1.0)
-    return np.array([look.stretch.t[-1] for look in looks]), speeds, error
 
 
 def _amplitudes(looks: list[Look]) -> tuple[np.ndarray, np.ndarray, float]:

@@ -37,6 +37,13 @@ class Slides(Variant):
         return jnp.sum((phi - self.at) ** (self.q + 1)) / (self.q + 1)
 
 
+class Even(Slides):
+    """phi' = -|phi|^q sign(phi), theta' = phi: steps may lead past phi = 0."""
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        return jnp.sum(jnp.abs(phi) ** (self.q + 1)) / (self.q + 1)
+
+
 STEPS = dg.rule("simultaneous", lr=0.1)
 
 
@@ -47,10 +54,12 @@ def told(variant, phi, theta, rule=None):
 @pytest.mark.parametrize("rule", [None, STEPS, dg.rule("alternating", lr=0.1)])
 @pytest.mark.parametrize("phi", [1e4, 1e6])
 def test_growth_that_is_to_end_is_not_said_to_go_on(phi, rule):
-    """phi^2 falls by 4 lr per step as well."""
+    """phi^2 falls by 4 lr per step as well; where it is not followed to the end, that is to come."""
     found = told(Ends(), phi, 2e3, rule)
     assert found.kind == "undecided" and "blows up" not in found.text
-    assert any("so this is not how it ends" in line for line in [*found.evidence, found.text])
+    ends = phi**2 / 4 / (1.0 if rule is None else 0.1)
+    to_come = any("so this is not how it ends" in line for line in [*found.evidence, found.text])
+    assert found.time >= ends * (1 - 1e-6) or to_come
 
 
 def test_the_flow_is_followed_to_where_the_growth_has_ended():
@@ -74,19 +83,17 @@ def test_growth_by_a_law_has_its_exponent_and_constant(q, at, exponent, constant
     found = told(Slides(q=q, at=at), at + 1.0, 0.3, rule)
     assert found.kind == "diverges"
     assert -found.numbers["exponent"] == pytest.approx(exponent, rel=0.02)
-    if "constant" in found.numbers:  # theta = C t^p in t = lr n, where the run has ended
+    if "constant" in found.numbers:  # theta = C t^p (1 + o(1)) in t = lr n
         seen = found.numbers["constant"] * found.time ** -found.numbers["exponent"]
         t = found.time * (1.0 if rule is None else 0.1)
-        assert seen == pytest.approx(
-            constant * t**exponent + (2 * t) ** 0.5 * (q == 3.0 and at == 1.0), rel=0.01
-        )
+        assert seen == pytest.approx(constant * t**exponent, rel=0.01)
 
 
 def test_growth_like_a_logarithm_is_no_power_of_time():
     """phi = 1 / t."""
     flow, steps = told(Slides(q=2.0), 1.0, 0.3), told(Slides(q=2.0), 1.0, 0.3, STEPS)
-    assert flow.kind == "diverges" and "exponent" not in flow.numbers
-    assert steps.kind == "undecided" and "is -1 and leaves that law's" in steps.text
+    for found in (flow, steps):
+        assert found.kind == "diverges" and "exponent" not in found.numbers
 
 
 def test_what_has_yet_to_turn_to_its_growth_creeps_to_no_point():
@@ -94,3 +101,41 @@ def test_what_has_yet_to_turn_to_its_growth_creeps_to_no_point():
     found = told(Slides(), 1e3, 0.3)
     assert found.kind == "diverges"
     assert -found.numbers["exponent"] == pytest.approx(0.5, abs=found.numbers["exponent_error"])
+
+
+EPS = 1e-8  # Adam's
+
+
+@pytest.mark.parametrize(("lr", "phi"), [(0.1, 1e-3), (0.01, 0.5)])
+def test_the_law_of_steps_that_adam_no_longer_scales(lr, phi):
+    """Where gradients are far below eps, Adam steps by lr/eps times them: phi = (1.5 (lr/eps) n)^(-2/3).
+
+    Then theta = 3 1.5^(-2/3) (lr n/eps)^(1/3). Before that theta grows like n, and in between sizes pass n^0.5.
+    """
+    found = told(Even(q=2.5), phi, 0.3, dg.rule("adam", lr=lr))
+    assert found.kind == "diverges"
+    assert -found.numbers["exponent"] == pytest.approx(1 / 3, abs=found.numbers["exponent_error"])
+    if "constant" in found.numbers:
+        left = (1.5 * lr / EPS * found.time) ** (-2 / 3) / EPS  # of |phi|/eps, by which a step is shorter
+        constant = 3 * 1.5 ** (-2 / 3) * (lr / EPS) ** (1 / 3)
+        assert found.numbers["constant"] == pytest.approx(constant, rel=left)
+
+
+@pytest.mark.parametrize(("lr", "phi"), [(0.1, 1e-3), (0.01, 0.5)])
+def test_a_law_that_is_years_away_is_not_told_by_the_one_before_it(lr, phi):
+    """With q = 3 phi = (2 (lr/eps) n)^(-1/2) comes below eps after 1/(2 lr eps) iterations, more than 5e8.
+
+    From then on theta grows like n^(1/2); until then steps are shorter than lr by phi/(phi + eps), ever more of it.
+    """
+    found = told(Even(), phi, 0.3, dg.rule("adam", lr=lr))
+    assert found.kind == "diverges" and "exponent" not in found.numbers
+    assert found.time < 0.1 / (2 * lr * EPS)
+
+
+@pytest.mark.parametrize("rule", [dg.rule("simultaneous", lr=0.1), dg.rule("alternating", lr=0.1)])
+@pytest.mark.parametrize("phi", [1e-3, 3e-3])
+def test_a_player_that_has_stood_still_for_long_is_followed_to_its_law(phi, rule):
+    """phi stays for 1/(2 lr phi^2) iterations, 5e6 from 1e-3; then theta = (2 lr n)^(1/2)."""
+    found = told(Slides(), phi, 0.3, rule)
+    assert found.kind == "diverges" and found.numbers["exponent"] == -0.5
+    assert found.numbers["constant"] == pytest.approx(0.2**0.5, rel=1e-5)

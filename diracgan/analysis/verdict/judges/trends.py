@@ -29,16 +29,26 @@ def grows(case: Case, stretch: Stretch) -> Answer | None:
         or np.any(np.diff(sizes[-T.monotone :]) <= 0)
     ):
         return None
-    law = growth_by_speed(case) or decay_laws.power_law(t, r)
+    law = growth_law(case, lambda: decay_laws.power_law(t, r))
     if law is None or law.exponent >= 0 or law.error > T.law_error_at_last * abs(law.exponent):
         return None
     return Answer(Kind.DIVERGES, law.numbers, growing(case, law))
 
 
-def growth_by_speed(case: Case) -> decay_laws.PowerLaw | None:
-    """The law C t^p + D of a growth that never turns in the late windows; None where its speed follows none."""
+def growth_law(case: Case, of_sizes: Callable[[], decay_laws.PowerLaw | None]) -> decay_laws.PowerLaw | None:
+    """The law C t^p + D of a growth; None where it follows none.
+
+    Of what never turns in the late windows by its speed alone: on the way from one law to another sizes, which hold all
+    that was before, look for decades as if they followed a third, long after the speed has told that it follows none.
+
+    Args:
+        case: the motion.
+        of_sizes: the law of the sizes of what turns.
+    """
     seen = _late_velocities(case, case.distances)
-    return seen and _late_law(*seen, decay_laws.growth, lambda law: T.growth_error * abs(law.exponent))
+    if seen is None:
+        return of_sizes()
+    return _late_law(*seen, decay_laws.growth, lambda law: T.growth_error * abs(law.exponent))
 
 
 def creep_by_speed(case: Case) -> decay_laws.PowerLaw | None:
@@ -55,6 +65,20 @@ def creep_by_speed(case: Case) -> decay_laws.PowerLaw | None:
     )
 
 
+def speeds(case: Case, looks: list[Look]) -> tuple[np.ndarray, np.ndarray, float]:
+    """Times and speeds at the ends of windows, and what rounding leaves of their local exponents."""
+    if case.motion.discrete:
+        ends = [case.motion.flat(look.stretch.end) for look in looks]
+    else:  # a stretch that is looked at in halves has one end
+        ends = [look.stretch.zs[-1] for look in looks]
+    d = case.system.dim
+    speeds = np.array([np.linalg.norm(case.motion.change(z)[: 2 * d]) for z in ends])
+    error = T.speed_rounding * T.eps
+    if case.motion.discrete:  # a step is a difference of states
+        error *= max(float(np.linalg.norm(ends[-1][: 2 * d])) / max(float(speeds[-1]), T.tiny), 1.0)
+    return np.array([look.stretch.t[-1] for look in looks]), speeds, error
+
+
 def _late_velocities(case: Case, rows: Callable[[Look], np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
     """Instants of the late windows in which a motion never turns, and the derivatives there of what rows of it hold."""
     from scipy.interpolate import CubicSpline
@@ -67,9 +91,13 @@ def _late_velocities(case: Case, rows: Callable[[Look], np.ndarray]) -> tuple[np
         t = look.stretch.t
         if len(t) <= _IN_A_WINDOW or not np.all(np.diff(t) > 0):  # so fast that floats do not tell its times
             return None
-        at = np.linspace(1, len(t) - 2, _IN_A_WINDOW).astype(int)
+        at, values = np.linspace(1, len(t) - 2, _IN_A_WINDOW).astype(int), rows(look)
+        seen = CubicSpline(t, values)(t[at], 1)
+        blur = T.speed_rounding * T.eps * float(np.max(np.abs(values))) / (t[1] - t[0])
+        if blur > _BLURRED * np.min(np.linalg.norm(seen.reshape(len(at), -1), axis=1)):
+            return None
         times.append(t[at])
-        velocities.append(CubicSpline(t, rows(look))(t[at], 1))
+        velocities.append(seen)
     return (np.concatenate(times), np.concatenate(velocities)) if len(times) >= _LAST_WINDOWS else None
 
 
@@ -127,6 +155,7 @@ def only_outward(case: Case) -> Answer | None:
     return Answer(Kind.DIVERGES, {}, f"diverges, by no simple law: {reached}")
 
 
+_BLURRED = 1e-3  # of a speed: what rounding of the rows may leave of it
 _IN_A_WINDOW = 5  # instants of a window at which a motion that does not turn is read off
 _LAST_WINDOWS = 3  # at least, over which the speed of a growth follows its law
 
