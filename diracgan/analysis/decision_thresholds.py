@@ -190,8 +190,9 @@ class Thresholds:
     # rounded down, so that over a window it changes a distance from the orbit by less than a drift is told by
     known_neutral: float = 1e-2
     lyapunov_turns: float = 40.0  # over which they are looked at first
-    # least and most of these iterations, and as many as there are where these leave the leading one in doubt
-    lyapunov_iterations: tuple[int, int, int] = (2000, 20000, 200_000)
+    # least and most of these iterations, and as many as there are where these leave the leading one in doubt, a little
+    # and by more than what counts as known
+    lyapunov_iterations: tuple[int, int, int, int] = (2000, 20000, 200_000, 1_000_000)
     # least error of the multiplier of an orbit in which two meet: Newton finds it to a root of its tolerance
     semistable_multiplier: float = 1e-2
     chaotic_iterations: int = 200_000  # of a motion that may be chaotic, for an exponent to one per cent

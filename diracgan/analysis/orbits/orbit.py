@@ -66,11 +66,10 @@ class Orbit(NamedTuple):
     def is_told(self) -> bool:
         """Whether multipliers that may lie on the unit circle are known so well that windows would show more.
 
-        Each of the others may attract or repel by as much as its error. Those of Lyapunov exponents are looked at over
-        a longer run instead.
+        Each of the others may attract or repel by as much as its error.
         """
         on_circle = self._sides == Status.MARGINAL.number
-        return self.method is Method.LYAPUNOV or bool(np.all(self.errors[on_circle] <= T.known_neutral))
+        return bool(np.all(self.errors[on_circle] <= T.known_neutral))
 
     @property
     def attracts_all(self) -> bool:

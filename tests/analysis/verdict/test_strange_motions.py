@@ -84,11 +84,9 @@ def test_the_two_frequencies_of_a_torus_are_found_and_harmonics_are_not_taken_fo
     one, two = 2 * np.pi * GOLDEN, np.sqrt(2)
 
     def seen(x):
-        rows = SimpleNamespace(zs=np.stack([x, np.roll(x, 1)], axis=1), t=n)
+        rows = SimpleNamespace(zs=np.stack([x, np.roll(x, 1)], axis=1), t=n, end=0)
         motion = SimpleNamespace(discrete=True, advance=lambda *_: rows)
-        return two_frequencies(
-            SimpleNamespace(motion=motion, looks=[SimpleNamespace(stretch=SimpleNamespace(end=0))])
-        )
+        return two_frequencies(SimpleNamespace(motion=motion, looks=[SimpleNamespace(stretch=rows)]))
 
     # the second is within a seventh of what 4000 rows resolve of 13 times the first, less eleven turns
     near = 13 * 5.4321 % (2 * np.pi) + 0.15 * 2 * np.pi / 4000

@@ -47,7 +47,7 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
     measured = _measured(case)
     if measured is None:
         return None
-    found, zero, over = measured
+    found, zero, over, turn = measured
     if found.fades:
         return None
     dimension = found._replace(values=np.where(zero, 0.0, found.values)).dimension
@@ -74,6 +74,8 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
             f"chaotic: it stays bounded while neighbours separate like exp({largest:.4g} {case.clock}), "
             f"on a set of dimension {dimension:.3g} (Kaplan-Yorke)",
         )
+    if np.any(found.errors[zero] * turn > T.known_neutral):  # over a turn that may part neighbours
+        return None
     if zero[0] and not np.any(zero[1:]) and case.system.dim == 1:
         rows = case.motion.advance(case.looks[-1].stretch.end, 0.0, 1.0, 1)
         if not windows.on_a_curve(rows.zs):
@@ -137,15 +139,27 @@ def of_no_orbit(numbers: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in numbers.items() if k not in ("period", "floquet", "floquet_error")}
 
 
-def _measured(case: Case) -> tuple[Exponents, np.ndarray, str] | None:
-    """The exponents of a long run, which of them are 0 as far as they are known, and over what; None for no number."""
+class _Measured(NamedTuple):
+    """The exponents of a long run, which of them are 0 as far as they are known, over what, and the time of a turn."""
+
+    found: Exponents
+    zero: np.ndarray
+    over: str
+    turn: float
+
+
+def _measured(case: Case) -> _Measured | None:
+    """By the run that goes on from the last window; None for no number."""
     motion, last = case.motion, case.looks[-1].stretch
+    turn = windows.mean_period(last)
     if isinstance(motion, DiscreteSystem):
-        case.spent += T.chaotic_iterations
-        found = exponents_along(motion, last.end, T.chaotic_iterations // motion.period)
-        zero, over = _vanish(found), f"{T.chaotic_iterations} iterations"
+        turn = turn or 1.0
+        least, most = T.chaotic_iterations, T.lyapunov_iterations[-1]
+        count = int(np.clip(T.chaotic_turns * turn, least, most))
+        case.spent += count
+        found = exponents_along(motion, last.end, count // motion.period)
+        zero, over = _vanish(found), f"{count} iterations"
     else:
-        turn = windows.mean_period(last)
         if turn is None:
             return None
         flat, in_a_turn = motion.flat(last.end), _steps_in_a_turn(case, last, turn)
@@ -153,7 +167,7 @@ def _measured(case: Case) -> tuple[Exponents, np.ndarray, str] | None:
         found = exponents_of_flow(case.system, flat, T.chaotic_turns * in_a_turn, turn / in_a_turn)
         zero, over = _vanish(found, 1 / turn), f"t = {T.chaotic_turns * turn:.4g}"
     moves = _moves_within_bounds(case, last)
-    return (found, zero, over) if moves and np.all(np.isfinite(found.values)) else None
+    return _Measured(found, zero, over, turn) if moves and np.all(np.isfinite(found.values)) else None
 
 
 def _steps_in_a_turn(case: Case, last: Stretch, turn: float) -> int:
@@ -192,7 +206,7 @@ def largest_exponent(case: Case) -> Largest | None:
     measured = _measured(case)
     if measured is None:
         return None
-    found, zero, _ = measured
+    found, zero = measured.found, measured.zero
     value = float(found.values[0])
     return Largest(value, float(found.errors[0]), value > 0 and not zero[0], found.fades)
 
@@ -227,6 +241,20 @@ def _invariant_circle(numbers: dict[str, Any], found: Exponents, period: float |
     )
 
 
+def met_by_steps(case: Case, radii: dict[str, Any]) -> dict[str, Any]:
+    """The largest |phi| and |theta - x0|, also of single steps after the last window.
+
+    Its rows lie some steps apart, and of five circles that are visited in turn every tenth step shows one.
+    """
+    phi, theta = np.sqrt(
+        np.max(case.squares(case.motion.advance(case.looks[-1].stretch.end, 0.0, 1.0, 1).zs), axis=0)
+    )
+    return {
+        "radius_phi": max(radii["radius_phi"], float(phi)),
+        "radius_theta": max(radii["radius_theta"], float(theta)),
+    }
+
+
 def circles_in_turn(case: Case, numbers: dict[str, Any]) -> Answer | None:
     """Quasi-periodic, of steps that visit several circles in turn and go round on each; None of a single circle."""
     if not case.motion.discrete:
@@ -240,7 +268,7 @@ def circles_in_turn(case: Case, numbers: dict[str, Any]) -> Answer | None:
     on_one = case.motion.advance(case.looks[-1].stretch.end, 0.0, float(count * len(rows.t)), 1)
     if not windows.on_a_curve(on_one.zs):  # pieces of a set that is none, as where periods double without end
         return None
-    frequencies = [2 * np.pi / count, 2 * np.pi / turn]
+    frequencies, numbers = [2 * np.pi / count, 2 * np.pi / turn], numbers | met_by_steps(case, numbers)
     return Answer(
         Kind.QUASI_PERIODIC,
         of_no_orbit(numbers) | {"frequency": frequencies[1], "frequencies": frequencies},
@@ -253,7 +281,9 @@ def circles_in_turn(case: Case, numbers: dict[str, Any]) -> Answer | None:
 def two_frequencies(case: Case) -> tuple[float, float] | None:
     """The angular frequencies of the two strongest lines that are not multiples of one another; None for one line."""
     last = case.looks[-1].stretch
-    turn = 0.0 if case.motion.discrete else windows.mean_period(last) or 0.0
+    turn = windows.mean_period(last) or 0.0
+    if case.motion.discrete and T.turns * turn < len(last.t):  # rows of single steps show turns enough
+        turn = 0.0
     seen = case.motion.advance(last.end, 0.0, T.turns_of_lines * turn or 1.0, 1)
     between = float(seen.t[1] - seen.t[0])
     lines = spectral_lines(seen.zs - seen.zs.mean(axis=0), T.lines, T.faintest_line)

@@ -27,8 +27,11 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
     moved = _has_moved(case)
     radii = now.radii
     orbit = periodic_orbits.refined(case, stretch)
+    attracts = orbit is not None and orbit.attracts
+    if orbit is not None and attracts and not orbit.is_told:
+        return None  # some neighbours come to it, of the others nothing is known
     is_round = case.system.dim > 1 and now.is_round(T.round_)
-    if not plain and (orbit is None or not orbit.attracts):
+    if not plain and not attracts:
         return None  # its extents are read off rows, which a kink between two of them blurs
     if orbit is not None:
         radii |= periodic_orbits.numbers_of(orbit) | periodic_orbits.radii_of(case, orbit)
@@ -46,9 +49,6 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
             )
         if (slower := periodic_orbits.slows_down(case, orbit, radii)) is not None:
             return slower
-    attracts = orbit is not None and orbit.attracts
-    if orbit is not None and attracts and not orbit.is_told:
-        return None  # some neighbours come to it, of the others nothing is known
     exact = orbit is not None and orbit.method is Method.ROTATING_STATE  # whose multipliers leave no doubt
     nears = moved and _still_nears(case)
     if nears and not attracts:
