@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -174,6 +175,26 @@ def test_a_peer_or_a_part_that_fails_costs_its_own_line_alone(gpu):
     lines = list(gpu.each({"large": lambda: part(2), "small": lambda: part(1)}))
     assert [x.what for x in lines] == ["before", "large", "before", "after"]
     assert "not measured: MemoryError" in str(lines[1])
+
+
+def test_a_training_step_is_timed_beside_its_rival_and_alone_where_that_is_missing(gpu, monkeypatch):
+    backends = SimpleNamespace(cuda=SimpleNamespace(matmul=SimpleNamespace()), cudnn=SimpleNamespace())
+    steps = SimpleNamespace(
+        torch=SimpleNamespace(backends=backends),
+        MLP="mlp",
+        DCGAN="dcgan",
+        pictures=lambda folder: "pictures",
+        trainer=lambda *how: ("ours", "players", "data"),
+        rival=lambda *how: "rival",
+        side_by_side=lambda jobs, count, rounds: [0.25] if jobs == ["ours"] else [0.5, 2.0],
+    )
+    monkeypatch.setattr(gpu, "neighbour", lambda name: steps)
+    both = list(gpu.training(gpu.Sizes()))
+    assert [(x.rate, x.ratio) for x in both] == [(2.0, 4.0)] * 4
+    steps.torch = None
+    alone = list(gpu.training(gpu.Sizes()))
+    assert [x.rate for x in alone] == [4.0] * 4
+    assert all("no ratio to PyTorch eager: RuntimeError: PyTorch is missing" in str(x) for x in alone)
 
 
 @pytest.mark.slow  # an interpreter of its own; the reason: test_cuda_backend.py
