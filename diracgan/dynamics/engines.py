@@ -176,6 +176,9 @@ def _scipy(method: str, system: DiracSystem, regime: Regime, y0: np.ndarray, spa
     ts, t1 = span.ts, span.t1
     ys = np.full((len(ts), len(y0)), np.nan)
     before, since, steps = seen(y0), span.t, 0
+    # a slope without a value gives SciPy's first step no length, which it then shortens for ever
+    if not np.all(np.isfinite(flow_in.compiled(system, y0, regime))):
+        return RegimeSegment(ys, span.t, y0, None, MotionResult.STIFF, steps)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         run = _scipy_solver(method, system, regime, span, span.t, y0, t1)

@@ -18,7 +18,7 @@ import diracgan as dg
 from diracgan.analysis.dynamical_system import ContinuousSystem
 from diracgan.analysis.orbits.rest_points import rest_near
 from diracgan.dynamics import run
-from diracgan.dynamics.engines import TimeSpan
+from diracgan.dynamics.engines import TimeSpan, engine
 from diracgan.dynamics.event_loop import event_loop
 from diracgan.dynamics.filippov import DiracSystem, Regime, flow_in, guards, plain, told_from_a_root
 from diracgan.dynamics.regimes import integrate
@@ -428,3 +428,14 @@ def test_times_in_words_count_from_the_start_of_the_motion():
     out = integrate(event_loop, system, np.array([1.0, 0.2]), span, before=7.0)
     assert out.t == 0.5
     assert out.text == "reached t = 7.5"
+
+
+@pytest.mark.parametrize("method", ["DOP853", "RK45", "LSODA", "Radau"])
+def test_a_solver_of_scipy_ends_where_the_field_has_no_value(method):
+    # as along surfaces that coincide, of which no share is known; wgan's critic phi/|phi| has none at 0
+    system = DiracSystem(dg.variant("wgan"), np.zeros(1), Players(1.0, 1.0), None)
+    ts = np.array([0.0, 1.0])
+    span = TimeSpan(0.5, 1.0, ts, rtol=1e-9, atol=1e-12)
+    found = engine(method, "scipy")[1](system, plain(np.zeros(0)), np.zeros(2), span)
+    assert (found.failure, found.t, found.steps) == ("stiff", 0.5, 0)
+    assert np.isnan(found.ys).all()
