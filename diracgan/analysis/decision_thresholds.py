@@ -29,6 +29,15 @@ class Thresholds:
     slow_sizes: float = 0.5  # spread of the sizes of four windows of a slow turn, each of another part of it
     slow_ways: float = 0.2  # of the widest of these windows: what rests or creeps goes ever less far
     widenings: int = 4  # such corrections: 40 times the guess in all
+    # decays of the fastest mode in a whole run, and in a stretch, above which explicit steps are as many as these
+    stiff_run: float = 2e4
+    stiff_window: float = 1e3
+    implicit: tuple[float, float] = (1e-9, 1e-12)  # tolerances of implicit steps; the second times the size
+    implicit_steps: int = 100  # after which the flow may no longer be stiff
+    implicit_step: float = 4e3  # evaluations in compiled C that take as long as such a step
+    frame_rests: float = 1e-7  # of the field: a shape that moves by less in the frame that turns with it
+    frame_steps: int = 1000  # implicit, within which a shape comes to rest in the frame that turns with it
+    frame_lasts: float = 1e12  # times as long as it was followed before: a run of such steps has no other end
 
     # ---------------------------------------------------------------- rounding
     eps: float = 2.220446049250313e-16  # of a float
@@ -215,6 +224,7 @@ class Thresholds:
     )
     same_place: float = 1e-12  # of the set: rows that are nearer are one point
     stays_near: float = 0.1  # of the set: a pair of one point that stays nearer has not separated
+    rows_in_a_turn: float = 8.0  # of steps, in which slower lines than a turn's are told apart
     lines: int = 12  # of a spectrum that are looked at
     line: float = 0.05  # turns in all rows, by which the frequency of a line may be off
     fundamental: float = 0.004  # the same of the strongest, of which multiples are taken

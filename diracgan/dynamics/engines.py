@@ -52,7 +52,7 @@ class TimeSpan(NamedTuple):
         ts: times to keep, not decreasing, (k,).
         rtol: relative tolerance.
         atol: absolute tolerance.
-        steps: of the solver, after which the event loop gives up.
+        steps: of the solver, after which the event loop gives up, and SciPy's.
         switchings: after which any engine's run is given up.
         shared: which sites were seen to share a surface that was crossed, (m, m), so that an engine may cross it again
             by itself; None to come back from every one.
@@ -198,6 +198,8 @@ def _scipy(method: str, system: DiracSystem, regime: Regime, y0: np.ndarray, spa
                 ys[rows] = np.atleast_2d(path(ts[rows]).T)
             if guard is not None:
                 return RegimeSegment(ys, when, solution(t, y, when) if when > t else y, guard, "", steps)
+            if steps >= span.steps:
+                return RegimeSegment(ys, run.t, run.y, None, MotionResult.MAX_STEPS, steps)
             if steps % _CHUNK == 0:
                 if failure := _hopeless(steps, run.t - since, t1 - run.t):
                     return RegimeSegment(ys, run.t, run.y, None, failure, steps)

@@ -19,7 +19,7 @@ from ..dynamical_system import ContinuousSystem, Stretch, field_derivatives
 from ..kinds import Kind
 from ..linear.status import Status
 from ..orbits import rest_points
-from . import at_equilibrium, budget_spent, consistency, termination, windows
+from . import at_equilibrium, budget_spent, consistency, stiffness, termination, windows
 from .evidence import Answer, Case, by
 from .judges import fixed_points
 from .judging import in_order
@@ -58,6 +58,8 @@ def decide(case: Case) -> Answer:
         turn = _turn(case, float(np.linalg.norm(first[: 2 * d])))
     _weakly_nonlinear(case)
     answer = _follow(case, state, turn)
+    if answer.kind == Kind.UNDECIDED:
+        answer = stiffness.followed_on(case, _follow) or answer
     _equilibria(case, answer)
     if case.rule is None:
         case.note(f"followed to t = {case.time:.4g} with {case.spent:.3g} field evaluations")

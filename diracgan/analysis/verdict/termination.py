@@ -34,7 +34,9 @@ def ended(case: Case, stretch: Stretch, since: Pytree = None) -> Answer:
             return _rests(case, _rest_time(case, stretch, end), end)
         return Answer(Kind.STUCK, numbers, text)
     if case.motion.discrete and stretch.result == MotionResult.DIVERGED:
-        return _grown(case, stretch, f"it passes {LARGEST:g} at iteration {stretch.when:.0f}")
+        where = f"it passes {LARGEST:g} at iteration {stretch.when:.0f}"
+        numbers = exponential_growth(case, stretch)
+        return _grown(numbers if _takes_as_long(case, stretch, numbers) else {}, where)
     if not case.motion.discrete and stretch.result in (MotionResult.DIVERGED, MotionResult.STIFF):
         return _blow_up(case, stretch, since)
     return Answer(Kind.UNDECIDED, {}, f"undecided: {stretch.why}")
@@ -52,12 +54,25 @@ def out_of_range(case: Case, stretch: Stretch) -> Answer:
     """The verdict on steps that have grown to where squares of the logits leave the float range."""
     case.ended = True
     where = f"it passes {_SQUARES:g} by iteration {stretch.time:.0f}"
-    return _grown(case, stretch, f"{where}, where squares of the logits are beyond the float range")
+    where = f"{where}, where squares of the logits are beyond the float range"
+    return _grown(exponential_growth(case, stretch), where)
 
 
-def _grown(case: Case, stretch: Stretch, where: str) -> Answer:
+def _takes_as_long(case: Case, stretch: Stretch, numbers: dict[str, Any]) -> bool:
+    """Whether steps have left the numbers as late as their rate says: where exp(s) takes over they do so at once."""
+    parts = [*(look.stretch for look in case.looks[-1:]), stretch]
+    t, zs = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
+    with np.errstate(all="ignore"):
+        r = case.distances_of(zs)
+    seen = np.flatnonzero((r > 0) & (r < _SQUARES))
+    if not numbers or not len(seen):
+        return False
+    left = math.log(LARGEST / r[seen[-1]]) / numbers["rate"]
+    return bool(stretch.when - t[seen[-1]] > T.explained[0] * left)
+
+
+def _grown(numbers: dict[str, Any], where: str) -> Answer:
     """The verdict on steps that leave what floats can hold, with their rate where they grow at one."""
-    numbers = exponential_growth(case, stretch)
     how = f", like exp({numbers['rate']:.5g} n)" if numbers else ""
     return Answer(Kind.DIVERGES, numbers, f"diverges{how}: {where}")
 

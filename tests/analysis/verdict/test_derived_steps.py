@@ -255,3 +255,10 @@ def test_a_growth_of_steps_by_many_decades_has_its_rate_though_the_budget_ends()
     growth = 0.5 * np.log1p((h**2 * v.a * v.c) ** 2 / 4)
     found = dg.verdict(v, [1.1], [1.0], rule=dg.rule("rk2", lr=h), edge=False)
     assert found.kind == "diverges" and found.numbers["rate"] == pytest.approx(growth, rel=1e-2)
+
+
+@pytest.mark.parametrize("name", ["fgan-kl", "fgan-hellinger"])
+def test_a_growth_that_an_exponential_ends_has_no_rate(name):
+    # below s = 1 the steps grow like exp(0.002 n), tenfold in a thousand; where exp(s) takes over they end within ten
+    v = dg.verdict(dg.variant(name), [0.9, -0.4], [-0.3, 1.1], rule=dg.rule("simultaneous", lr=0.1))
+    assert v.kind == "diverges" and "rate" not in v.numbers and v.time < 2000

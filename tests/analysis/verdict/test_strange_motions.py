@@ -98,6 +98,42 @@ def test_the_two_frequencies_of_a_torus_are_found_and_harmonics_are_not_taken_fo
     assert seen(np.zeros(4000)) is None  # what rests has no line at all
 
 
+@pytest.mark.parametrize("beat", [0.0, 0.3])
+def test_a_beat_of_a_dozen_turns_is_a_frequency_of_its_own(beat):
+    # cos(w n) (1 + 0.6 cos(u n)) has lines at w and w +- u, of which 1,024 steps see half a beat
+    w = 2 * np.pi / 139.46
+    u = w / 13.7646
+
+    def advance(end, time, span, rows):
+        n = max(1, round(span / 1024)) * np.arange(1024)
+        x, y = ((1 + 2 * beat * np.cos(u * n)) * np.cos(w * n + k) for k in (0.0, 1.0))
+        return SimpleNamespace(zs=np.stack([x, y], axis=1), t=n)
+
+    look = SimpleNamespace(stretch=SimpleNamespace(end=0))
+    found = two_frequencies(
+        SimpleNamespace(motion=SimpleNamespace(discrete=True, advance=advance), looks=[look])
+    )
+    if not beat:
+        assert found is None
+    else:
+        assert found[0] == pytest.approx(w, rel=1e-5) and abs(found[1] - w) == pytest.approx(u, rel=1e-3)
+
+
+@pytest.mark.slow  # fast: the frequencies of such a beat, above
+def test_a_slow_torus_of_adam_is_not_left_undecided():
+    # fgan-kl and fgan-reverse-kl are each other's mirror images, phi for theta: they end on the same torus
+    rule = dg.rule("adam", lr=0.1)
+    one = dg.verdict(dg.variant("fgan-kl"), [0.0828], [0.0726], rule=rule, edge=False)
+    two = dg.verdict(dg.variant("fgan-reverse-kl"), [-0.2128], [-0.0548], rule=rule, edge=False)
+    assert one.kind == two.kind == "quasi-periodic"
+    np.testing.assert_allclose(one.numbers["frequencies"], two.numbers["frequencies"], rtol=1e-4)
+    # of the motion itself, 1.2e6 iterations: 139.46 a turn, and a beat of 13.7647 turns
+    turn, beat = 2 * np.pi / 139.46, 2 * np.pi / 139.46 / 13.7647
+    lines = np.sort(one.numbers["frequencies"])
+    order = np.round((lines - turn) / beat)
+    np.testing.assert_allclose(lines, turn + order * beat, rtol=1e-3)
+
+
 class Mapped(dg.Rule):
     """A map of the plane, whatever the game."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -280,11 +281,27 @@ def circles_in_turn(case: Case, numbers: dict[str, Any]) -> Answer | None:
 
 def two_frequencies(case: Case) -> tuple[float, float] | None:
     """The angular frequencies of the two strongest lines that are not multiples of one another; None for one line."""
+    return next((found for seen in _rows_of_lines(case) if (found := _two_lines(seen)) is not None), None)
+
+
+def _rows_of_lines(case: Case) -> Iterator[Stretch]:
+    """Rows in which two lines are looked for: of steps one for each, and then fewer of a turn over as many more turns.
+
+    What a torus does beside its turns may take a dozen of these, as under Adam, and is no line within so few steps.
+    """
     last = case.looks[-1].stretch
     turn = windows.mean_period(last) or 0.0
     if case.motion.discrete and T.turns * turn < len(last.t):  # rows of single steps show turns enough
         turn = 0.0
     seen = case.motion.advance(last.end, 0.0, T.turns_of_lines * turn or 1.0, 1)
+    yield seen
+    apart = (windows.mean_period(seen) or 0.0) // T.rows_in_a_turn if case.motion.discrete else 0.0
+    if apart > 1:
+        yield case.motion.advance(last.end, 0.0, apart * len(seen.t), 1)
+
+
+def _two_lines(seen: Stretch) -> tuple[float, float] | None:
+    """The same of some rows."""
     between = float(seen.t[1] - seen.t[0])
     lines = spectral_lines(seen.zs - seen.zs.mean(axis=0), T.lines, T.faintest_line)
     if len(lines) < 2:
