@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -132,9 +133,14 @@ def flow_loop(
 Given = tuple[DiracSystem, Regime]
 
 
+def _flipping(regime: Regime) -> Regime:
+    """With booleans, which a program's numbers are not."""
+    return regime._replace(flips=regime.flips != jnp.zeros_like(regime.flips))
+
+
 def _field_by(velocity: filippov.Velocity, given: Given, y: Array) -> Array:
     system, regime = given
-    return filippov.flow_by(velocity, system, y, regime._replace(flips=regime.flips != 0))
+    return filippov.flow_by(velocity, system, y, _flipping(regime))
 
 
 def _push(given: Given, y: Array, way: Array) -> tuple[Array, Array]:
@@ -145,7 +151,7 @@ def _push(given: Given, y: Array, way: Array) -> tuple[Array, Array]:
 def _seen_by(velocity: filippov.Velocity, given: Given, y: Array) -> tuple[Array, Array]:
     """The guards besides the float range, and their time derivatives."""
     system, regime = given
-    values, slopes = filippov.watch_by(velocity, system, y, regime._replace(flips=regime.flips != 0))
+    values, slopes = filippov.watch_by(velocity, system, y, _flipping(regime))
     return values[:-1], slopes[:-1]
 
 

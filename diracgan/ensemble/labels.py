@@ -29,7 +29,7 @@ def labelled(
     for k, name in enumerate(("phi", "theta", "phi_ema", "theta_ema")[: 4 if moves.ema else 2]):
         rows = xp.stack([xp.vstack(r[k * half : (k + 1) * half]).T for r in outcome.rows], axis=1)
         last = np.arange(rows.shape[1]) == rows.shape[1] - 1
-        lost = (failed[:, None] & last) | ~xp.isfinite(rows).all(axis=2)
+        lost = (failed[:, None] & last[None]) | ~xp.isfinite(rows).all(axis=2)
         rows = xp.where(lost[:, :, None], rows.dtype.type(np.nan), rows)
         rows = rows if frame is None else frame.back(rows, xp).astype(rows.dtype)
         data[name] = rows if several else rows[:, 0]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from ..game import Players
 from ..parameters import param
@@ -112,7 +112,7 @@ class Adam(_Adaptive):
 
     def _corrections(self, steps: Array) -> tuple[Array | None, Array | None]:
         """What averages that began at 0 are to be divided by; None for nothing."""
-        return 1.0 - self.beta1**steps, 1.0 - self.beta2**steps
+        return 1.0 - lax.pow(self.beta1, steps), 1.0 - lax.pow(self.beta2, steps)  # floats to whole numbers
 
     def _step(self, who: str, z: Pytree, new: Moments, first: Array | None, second: Array | None) -> Pytree:
         h = getattr(self.rates, who)
@@ -128,7 +128,7 @@ class Adam(_Adaptive):
         return jax.tree.map(lambda m: h * m, new.mean)
 
     def _roots(self, own: Moments) -> Pytree:
-        first = 1.0 - self.beta2 ** jnp.maximum(own.steps, 1)
+        first = 1.0 - lax.pow(self.beta2, jnp.maximum(own.steps, 1))
         return jax.tree.map(lambda s: jnp.sqrt(s / first) + self.eps, own.square)
 
     @property
