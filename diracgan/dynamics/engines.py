@@ -139,6 +139,7 @@ def fitting(solver: str | None, backend: str, system: DiracSystem, y: np.ndarray
 
 # What an interpolant located is corrected by Newton's method on the solution itself, this many times.
 _CORRECTIONS = 2
+_AS_LOW = 1e3  # times a slack: how far above 0 the root of a guard may be found
 
 
 _hermite_minimum = jax.jit(hermite_minimum)
@@ -276,13 +277,12 @@ def _diffrax(name: str, system: DiracSystem, regime: Regime, y0: np.ndarray, spa
             break
         if failure := _hopeless(taken, t - start[0], t1 - t):
             return RegimeSegment(ys, t, y, None, failure, taken)
-    values = np.asarray(guards(system, y, regime))
+    guard, when = first_to_fall(*(np.asarray(a) for a in watch(system, y, regime))), t
     # a root search that ran out of digits ends next to the surface, and not as an event
-    if bool(event) or (not bool(ok) and _at_a_guard(system, y, regime, values)):
-        guard, when = int(np.argmin(values)), t
+    if bool(event) or (not bool(ok) and _at_a_guard(system, y, regime, guard)):
         for _ in range(_CORRECTIONS):
             value, slope = (float(np.asarray(a)[guard]) for a in watch(system, y, regime))
-            if not np.isfinite(value / slope) or not start[0] < when - value / slope <= t1:
+            if slope == 0 or not start[0] < when - value / slope <= t1:
                 break
             when -= value / slope
             rows, _, y, *_ = (
@@ -295,12 +295,27 @@ def _diffrax(name: str, system: DiracSystem, regime: Regime, y0: np.ndarray, spa
     return RegimeSegment(ys, t, y, None, failure, taken)
 
 
-def _at_a_guard(system: DiracSystem, y: np.ndarray, regime: Regime, values: np.ndarray) -> bool:
-    """Whether the lowest guard falls to 0 within a share of the time in which the state changes by its size."""
-    guard = int(np.argmin(values))
-    slope = abs(float(np.asarray(watch(system, y, regime)[1])[guard]))
+def first_to_fall(values: np.ndarray, slopes: np.ndarray) -> int:
+    """The guard that is met: the lowest, or where that one stands still, one that falls and is nearly as low.
+
+    A function that is zero for ever stands at its slack, and where a root is found another may still be above that.
+
+    Example:
+        >>> first_to_fall(np.array([2e-13, 1e-13]), np.array([-1.0, 0.0]))
+        0
+    """
+    lowest = int(np.argmin(values))
+    falling = (slopes < 0) & (values <= _AS_LOW * values[lowest])
+    if slopes[lowest] != 0 or values[lowest] <= 0 or not np.any(falling):
+        return lowest
+    return int(np.argmin(np.where(falling, values, np.inf)))
+
+
+def _at_a_guard(system: DiracSystem, y: np.ndarray, regime: Regime, guard: int) -> bool:
+    """Whether a guard falls to 0 within a share of the time in which the state changes by its size."""
+    value, slope = (float(np.asarray(a)[guard]) for a in watch(system, y, regime))
     speed = float(np.max(np.abs(np.asarray(flow_in(system, y, regime)))))
-    return bool(values[guard] * speed <= _BESIDE * float(np.max(np.abs(y))) * slope)
+    return bool(value * speed <= _BESIDE * float(np.max(np.abs(y))) * abs(slope))
 
 
 def _hopeless(taken: int, progress: float, left: float) -> str:

@@ -149,6 +149,7 @@ static int crosses(const Flow *flow, double *p, const int64_t *shared, int k, co
   double q[PARAMETERS], out[2 * SITES], v[N], off = 0, fast = 0, flat = -1e-6 * s[k];
   int tied[SITES];
   flow->field(p, y, v);
+  if (is_lost(v, N)) continued(flow, p, y, v); /* it has just come beyond the surface, where it may have no value */
   for (int c = 0; c < N; c++) { off = fmax(off, fabs(y[c])); fast = fmax(fast, fabs(v[c])); }
   memcpy(q, p, sizeof q);
   for (int j = 0; j < SITES; j++) {

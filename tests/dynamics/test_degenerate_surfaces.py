@@ -18,7 +18,7 @@ import diracgan as dg
 from diracgan.analysis.dynamical_system import ContinuousSystem
 from diracgan.analysis.orbits.rest_points import rest_near
 from diracgan.dynamics import run
-from diracgan.dynamics.engines import TimeSpan, engine
+from diracgan.dynamics.engines import TimeSpan, engine, first_to_fall
 from diracgan.dynamics.event_loop import event_loop
 from diracgan.dynamics.filippov import DiracSystem, Regime, flow_in, guards, plain, told_from_a_root
 from diracgan.dynamics.regimes import integrate
@@ -127,6 +127,53 @@ SMOOTH_IN_TIME = [
 @pytest.mark.parametrize(("name", "x0"), SMOOTH_IN_TIME)
 def test_so_it_does_in_every_dimension_and_with_both_backends(name, dim, x0, backend):
     check(name, dim, x0, backend=backend)
+
+
+# a(s) = s + s |s| log|s|, whose slope is even: under (phi, t) -> (-phi, -t) the flow of d = 1 stays, so
+# that every orbit that meets phi = 0 twice closes. The relu of the real logit is zero for ever
+EVEN = (
+    (lambda s: s + s * jnp.abs(s) * jnp.log(jnp.abs(s)), jax.nn.relu, linear),
+    (lambda s: 1 + 2 * abs(s) * np.log(abs(s)) + abs(s), lambda r: 0.0, lambda s: -1.0),
+)
+
+
+def test_a_surface_beyond_which_a_branch_has_no_value_is_met_every_time():
+    losses, slopes = EVEN
+    with jax.enable_x64(True):
+        system = DiracSystem(split(*losses), np.zeros(1), Players(1.0, 1.0), None)
+        span = TimeSpan(0.0, 20.0, np.array([20.0]), 1e-11, 1e-13)
+        out = integrate(event_loop, system, np.array([0.5, 0.4]), span)
+    zero = np.zeros(1)
+    np.testing.assert_allclose(out.y, truth(slopes, np.array([0.5]), np.array([0.4]), zero, 20.0), atol=1e-7)
+    assert len(out.events) == 10
+
+
+@pytest.mark.slow  # fast: the test above
+def test_a_flow_that_time_reverses_into_itself_is_neutral_across_such_a_surface():
+    v = dg.verdict(split(*EVEN[0]), phi0=[0.5], theta0=[0.4])
+    assert v.kind == "neutral-orbit"
+    _, slopes = EVEN
+    start, period = np.array([0.5, 0.4]), v.numbers["period"]
+    back = truth(slopes, start[:1], start[1:], np.zeros(1), period)
+    np.testing.assert_allclose(back, start, atol=1e-6)
+
+
+def test_of_guards_that_are_as_low_the_one_that_falls_is_met():
+    """A function that is zero for ever stands at its slack, below one that falls to 0 from twice as far."""
+    far = 1e150  # of the float range, the last
+    assert first_to_fall(np.array([1.3e-13, 0.8e-13, far]), np.array([-0.3, 0.0, 0.0])) == 0
+    assert first_to_fall(np.array([1.3e-13, 0.8e-13, far]), np.array([-0.3, -0.3, 0.0])) == 1
+    assert first_to_fall(np.array([1.3e-13, 0.8e-13, -1.0]), np.array([-0.3, 0.0, 0.0])) == 2
+    assert first_to_fall(np.array([1.3e-13, 0.8e-13, far]), np.array([0.3, 0.0, 0.0])) == 1
+
+
+@pytest.mark.slow  # fast: the test above
+def test_a_long_motion_meets_its_own_surface_and_not_one_that_is_zero_for_ever():
+    losses, slopes = EVEN
+    traj = run(split(*losses), [0.5], [0.4], t1=500.0)
+    assert traj.attrs["result"] == "ok"
+    far = truth(slopes, np.array([0.5]), np.array([0.4]), np.zeros(1), 500.0)
+    np.testing.assert_allclose(last(traj), far, atol=2e-6)
 
 
 @pytest.mark.parametrize("backend", ["scipy", pytest.param("diffrax", marks=pytest.mark.slow)])

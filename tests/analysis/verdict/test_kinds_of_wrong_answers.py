@@ -115,6 +115,25 @@ def test_a_cycle_that_lingers_at_its_corners_has_no_multiplier_outside_the_circl
     assert np.max(np.abs(v.numbers["floquet"])) < 1.01 and np.min(np.abs(v.numbers["floquet"])) < 0.1
 
 
+@pytest.mark.parametrize("lam", [0.996, pytest.param(0.999, marks=pytest.mark.slow)])
+def test_a_spiral_of_one_side_that_falls_below_rounding_within_half_a_turn_is_no_convergence(lam):
+    # about (0, 2 lam), on the jump phi = 0, the side phi > 0 spirals with -lam +- i w, w = sqrt(1 - lam^2). After half
+    # a turn it is at phi = 0 again, nearer by exp(-lam pi/w) < 1e-15, with theta > 2 lam, and phi' = -theta - 2 lam < 0
+    # beyond leads away to the other half of a cycle. Only from lam = 1 on is there no turn
+    assert np.exp(-lam * np.pi / np.sqrt(1 - lam**2)) < 1e-15
+    assert dg.verdict(parse(f"wgan-gp:c=1,lam={lam}"), [0.3], [0.2], edge=False).kind in (
+        "undecided",
+        "limit-cycle",
+    )
+
+
+def test_without_a_turn_the_same_point_is_come_to():
+    v = dg.verdict(parse("wgan-gp:c=1,lam=1.001"), [0.3], [0.2])
+    rate = 1.001 - np.sqrt(1.001**2 - 1)  # the slower of lam +- sqrt(lam^2 - 1)
+    assert v.kind == "converges-elsewhere" and v.numbers["rate"] == pytest.approx(rate, rel=1e-6)
+    assert v.numbers["limit_theta"] == pytest.approx([2.002], rel=1e-9)
+
+
 class Chaotic(Variant):
     """phi + h (1 - theta - 10 sin(phi)), theta + h phi for x0 = 1: folds and stretches for h = 0.35."""
 

@@ -115,7 +115,10 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
             # what turns about a kink, and what steps across it, passes all its sides: no eigenvalue of one is the end's
             return None
     rate, frequency = float(rates[k]), float(turning[k])
-    if not arrived and _turns_off_its_side(case, z, frequency * (now.time - before.time)):
+    # what has arrived had as long as it takes to fall to rounding
+    took = -math.log(T.eps) / rate if arrived else now.time - before.time
+    slides = len(slope) < len(rest.flat)
+    if not slides and _turns_off_its_side(case, z, frequency * took):
         return None
     told = f"its eigenvalue gives the rate {rate:.6g}" + (f", measured {measured:.6g}" if agrees else "")
     if measured is not None and 0 < measured < T.outruns * rate:
