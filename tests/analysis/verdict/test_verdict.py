@@ -3,6 +3,8 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.integrate import quad
+from scipy.optimize import brentq
 from selection import slow_but
 
 import diracgan as dg
@@ -447,3 +449,31 @@ def test_another_equilibrium_may_be_neared_by_a_power_law():
     assert v.numbers["exponent"] == pytest.approx(0.5, rel=0.01)
     np.testing.assert_allclose(v.numbers["limit_theta"], np.e * x0, rtol=1e-9)
     np.testing.assert_allclose(v.numbers["limit_phi"], 0.0, atol=1e-9)
+
+
+def test_an_orbit_that_does_not_close_is_not_given_a_period_of_its_own():
+    """wgan in d = 2: of theta, a along phi and b across it, a' = 1 - b^2/rho^2 and b' = a b/rho^2, rho = |phi|.
+
+    They keep (a^2 + b^2)/2 - rho^2 log b, and come back after T = 2 int rho^2 db / (a b); phi has turned by an angle
+    that is not a whole share of a turn.
+    """
+    phi, theta = np.array([0.1, 0.2]), np.array([0.2, 0.1])
+    rho = np.linalg.norm(phi)
+    a, b = phi @ theta / rho, abs(phi[0] * theta[1] - phi[1] * theta[0]) / rho
+    kept = (a**2 + b**2) / 2 - rho**2 * np.log(b)
+
+    def along(b):
+        return 2 * (kept + rho**2 * np.log(b)) - b**2
+
+    ends = brentq(along, 1e-9, rho), brentq(along, rho, 10.0)
+    middle, half = (ends[0] + ends[1]) / 2, (ends[1] - ends[0]) / 2
+
+    def share(s):  # b = middle + half sin(s) takes the square roots at both ends away
+        b = middle + half * np.sin(s)
+        return rho**2 / b * half * np.cos(s) / np.sqrt(along(b))
+
+    period = 2 * quad(share, -np.pi / 2, np.pi / 2)[0]
+    v = dg.verdict(dg.variant("wgan"), phi, theta, edge=False)
+    assert v.kind == "neutral-orbit"
+    assert v.numbers["period"] == pytest.approx(period, rel=1e-4)
+    assert f"an orbit whose radii repeat with period {v.numbers['period']:.6g}" in v.text

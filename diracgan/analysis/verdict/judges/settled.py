@@ -104,14 +104,15 @@ def _neutral(case: Case, stretch: Stretch, radii: dict[str, Any], moved: bool) -
             "conserved along the run: " + ", ".join(f"{n} to {e:.1g}" for n, (_, e) in conserved.items())
         )
         periodic_orbits.drifts_with_tolerance(case, list(conserved))
+    orbit = "its orbit for ever" + (f" with period {radii['period']:.6g}" if "period" in radii else "")
     if "period" not in radii and (repeat := windows.mean_period(case.radii(stretch))) is not None:
         radii["period"] = repeat
+        orbit = f"for ever an orbit whose radii repeat with period {repeat:.6g}"
         case.note("the orbit does not close; what repeats are its radii, with the period given")
-    period = f" with period {radii['period']:.6g}" if "period" in radii else ""
-    said = f"it keeps its orbit for ever{period}, and so do its neighbours"
+    said = f"it keeps {orbit}, and so do its neighbours"
     if moved:
         others = "some nearby starts come to it too, others keep orbits of their own"
-        said = f"it comes to an orbit that it keeps for ever{period}; {others}"
+        said = f"it comes to and keeps {orbit}; {others}"
     return Answer(Kind.NEUTRAL_ORBIT, radii, f"neutral: {said}")
 
 
