@@ -288,6 +288,8 @@ class Thresholds:
     not_closed: float = (
         1e-7  # of the orbit, and of the period along it: ends further apart are not a periodic orbit
     )
+    # of the largest speed: rounding of some hundred steps, 1e-13 of the orbit, is a hundredth of what is left
+    rests_on_its_way: float = 1e-11
     # least error of a multiplier, for the solver's tolerances over a whole period
     multiplier_error: float = 1e-6
     # relative and absolute tolerance of an orbit and its neighbours; the second times the orbit's size

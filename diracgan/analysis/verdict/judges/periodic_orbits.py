@@ -255,6 +255,25 @@ def slows_down(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer | No
     )
 
 
+def rests_on_its_way(case: Case, stretch: Stretch) -> Answer | None:
+    """Undecided, where a flow comes to rest on its way but for rounding: when it goes on, rounding decides.
+
+    As beside the focus on a surface, which half a turn about it nears by exp(-pi mu/omega) before the surface is met.
+    """
+    if case.motion.discrete:
+        return None
+    speeds = np.linalg.norm(case.motion.at_many(stretch.zs), axis=1)
+    share = float(np.min(speeds) / max(np.max(speeds), T.tiny))
+    if share > T.rests_on_its_way:
+        return None
+    return Answer(
+        Kind.UNDECIDED,
+        case.looks[-1].radii,
+        f"undecided: it turns, but its speed falls to {share:.1g} of the largest on the way: "
+        "rounding decides how long it rests there",
+    )
+
+
 def _mean_period(case: Case, stretch: Stretch) -> float | None:
     """The mean period of iterations over a longer run, with at least eight rows in each; None for no turns."""
     period, span = windows.mean_period(stretch), float(stretch.t[-1] - stretch.t[0])

@@ -26,6 +26,8 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
     now = case.looks[-1]
     moved = _has_moved(case)
     radii = now.radii
+    if (resting := periodic_orbits.rests_on_its_way(case, stretch)) is not None:
+        return resting
     orbit = periodic_orbits.refined(case, stretch)
     attracts = orbit is not None and orbit.attracts
     if orbit is not None and attracts and not orbit.is_told:
