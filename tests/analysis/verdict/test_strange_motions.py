@@ -109,7 +109,7 @@ def test_a_beat_of_a_dozen_turns_is_a_frequency_of_its_own(beat):
         x, y = ((1 + 2 * beat * np.cos(u * n)) * np.cos(w * n + k) for k in (0.0, 1.0))
         return SimpleNamespace(zs=np.stack([x, y], axis=1), t=n)
 
-    look = SimpleNamespace(stretch=SimpleNamespace(end=0))
+    look = SimpleNamespace(stretch=SimpleNamespace(end=0, **vars(advance(0, 0.0, 1.0, 1))))
     found = two_frequencies(
         SimpleNamespace(motion=SimpleNamespace(discrete=True, advance=advance), looks=[look])
     )
