@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +15,7 @@ from jax import Array
 
 from ..errors import unknown
 from ..numerics.float_range import LARGEST
+from ..tracing.host import AtOnce, at_once
 from .filippov import (
     DiracSystem,
     Regime,
@@ -114,7 +116,9 @@ def engine(solver: str | None, backend: str) -> tuple[str, Engine]:
     chosen = both.get(wanted.lower()) if isinstance(wanted, str) else None
     if chosen is None:
         raise unknown("solver", solver, (*DIFFRAX, *SCIPY))
-    return chosen, functools.partial(_diffrax if chosen in DIFFRAX else _scipy, chosen)
+    if chosen in DIFFRAX:
+        return chosen, functools.partial(_diffrax, chosen)
+    return chosen, functools.partial(_scipy, chosen, _AtFirst())
 
 
 def fitting(solver: str | None, backend: str, system: DiracSystem, y: np.ndarray, t1: float) -> str | None:
@@ -142,23 +146,41 @@ _CORRECTIONS = 2
 _AS_LOW = 1e3  # times a slack: how far above 0 the root of a guard may be found
 
 
-_hermite_minimum = jax.jit(hermite_minimum)
+_hermite_minimum = at_once()(hermite_minimum)
 
 
 # ---------------------------------------------------------------- scipy
 
+_FEW = 1_000  # so many calls by NumPy take less time than XLA takes to compile the guards of a slide
 
-def _scipy(method: str, system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSpan) -> RegimeSegment:
+
+class _AtFirst:
+    """The functions of slides, by NumPy in the first calls of a run and then compiled; those of other regimes compiled.
+
+    A run counts for itself: what it returns does not hang on the runs before.
+    """
+
+    def __init__(self) -> None:
+        self._calls: Counter[AtOnce[Any]] = Counter()
+
+    def __call__(self, fn: AtOnce[Any], system: DiracSystem, y: np.ndarray, regime: Regime) -> Any:
+        self._calls[fn] += regime.sliding > 0
+        return (fn if regime.sliding and self._calls[fn] <= _FEW else fn.compiled)(system, y, regime)
+
+
+def _scipy(
+    method: str, by: _AtFirst, system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSpan
+) -> RegimeSegment:
     smooth = guard_count(regime) == 1
 
     def seen(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if smooth:  # the float range is left with a guard to watch, and with nothing to compile
             return np.array([LARGEST - np.max(np.abs(y))]), np.zeros(1)
-        values, slopes = watch.compiled(system, y, regime)
+        values, slopes = by(watch, system, y, regime)
         return np.asarray(values), np.asarray(slopes)
 
     def solution(t: float, y: np.ndarray, end: float) -> np.ndarray:
-        run = _scipy_solver(method, system, regime, span, t, y, end)
+        run = _scipy_solver(method, by, system, regime, span, t, y, end)
         for _ in range(_CHUNK):  # of a part of one step: more means that something holds it up
             if run.status != "running":
                 break
@@ -178,11 +200,11 @@ def _scipy(method: str, system: DiracSystem, regime: Regime, y0: np.ndarray, spa
     ys = np.full((len(ts), len(y0)), np.nan)
     before, since, steps = seen(y0), span.t, 0
     # a slope without a value gives SciPy's first step no length, which it then shortens for ever
-    if not np.all(np.isfinite(flow_in.compiled(system, y0, regime))):
+    if not np.all(np.isfinite(by(flow_in, system, y0, regime))):
         return RegimeSegment(ys, span.t, y0, None, MotionResult.STIFF, steps)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        run = _scipy_solver(method, system, regime, span, span.t, y0, t1)
+        run = _scipy_solver(method, by, system, regime, span, span.t, y0, t1)
         while run.status == "running":
             t, y = run.t, run.y
             run.step()
@@ -210,12 +232,19 @@ def _scipy(method: str, system: DiracSystem, regime: Regime, y0: np.ndarray, spa
 
 
 def _scipy_solver(
-    method: str, system: DiracSystem, regime: Regime, span: TimeSpan, t: float, y: np.ndarray, end: float
+    method: str,
+    by: _AtFirst,
+    system: DiracSystem,
+    regime: Regime,
+    span: TimeSpan,
+    t: float,
+    y: np.ndarray,
+    end: float,
 ) -> OdeSolver:
     import scipy.integrate
 
     def rhs(t: float, y: np.ndarray) -> np.ndarray:
-        return np.asarray(flow_in.compiled(system, y, regime))  # thousands of calls
+        return np.asarray(by(flow_in, system, y, regime))
 
     def jacobian(t: float, y: np.ndarray) -> np.ndarray:
         return np.asarray(_jacobian(system, y, regime))

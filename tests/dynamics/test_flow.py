@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import oracles
 import pytest
@@ -247,3 +248,36 @@ def test_the_pure_flow_makes_it_again_too():
     # in single precision
     truth = last(dg.simulate(game, *start, t1=2.0))
     np.testing.assert_allclose(np.concatenate([end.phi[0], end.theta[0]]), truth, rtol=1e-3)
+
+
+class Ramp(dg.Variant):
+    """phi' = -(1 + sgn(phi theta)) theta, theta' = phi."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(jnp.abs(fake) + fake)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+
+@pytest.mark.parametrize(("few", "compiles"), [(1_000, False), pytest.param(0, True, marks=pytest.mark.slow)])
+def test_a_short_slide_by_scipy_is_not_compiled(few, compiles, monkeypatch):
+    # XLA takes seconds for the guards of a slide. phi^2/2 + theta^2 = 3/4 until phi is 0, where nothing moves any more
+    slid = []
+
+    def counted(compiled):
+        def call(system, y, regime):
+            slid.append(regime.sliding)
+            return compiled(system, y, regime)
+
+        return call
+
+    for fn in (engines.watch, engines.flow_in):
+        monkeypatch.setattr(fn, "compiled", counted(fn.compiled))
+    monkeypatch.setattr(engines, "_FEW", few)
+    traj = run(Ramp(), [1.0], [0.5], t1=2.0, backend="scipy")
+    assert traj.attrs["result"] == "stuck"
+    when = np.arctan(np.sqrt(2)) / np.sqrt(2)  # of phi = cos(sqrt(2) t) - sin(sqrt(2) t)/sqrt(2)
+    assert traj.attrs["result_time"] == pytest.approx(when, rel=1e-9)
+    np.testing.assert_allclose([traj["phi"][-1, 0], traj["theta"][-1, 0]], [0.0, np.sqrt(0.75)], atol=1e-9)
+    assert any(slid) == compiles
