@@ -62,6 +62,12 @@ def main(pages: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    import sys
+    import argparse
 
-    main([str(Path(p).resolve()) for p in sys.argv[1:]])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("pages", nargs="+", metavar="PAGE", type=Path)
+    asked = parser.parse_args().pages
+    for page in asked:
+        if not page.is_file():
+            parser.error(f"{page} is not a file")
+    main([str(page.resolve()) for page in asked])

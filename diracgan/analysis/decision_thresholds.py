@@ -198,6 +198,8 @@ class Thresholds:
     # largest error of a multiplier that counts as on the unit circle beside others that attract: `drifts`/`turns`,
     # rounded down, so that over a window it changes a distance from the orbit by less than a drift is told by
     known_neutral: float = 1e-2
+    # of single steps: the largest of so many is that of their circle but for the square of how far apart they lie on it
+    stretches_met: int = 16
     lyapunov_turns: float = 40.0  # over which they are looked at first
     # least and most of these iterations, and as many as there are where these leave the leading one in doubt, a little
     # and by more than what counts as known

@@ -262,3 +262,24 @@ def test_a_growth_that_an_exponential_ends_has_no_rate(name):
     # below s = 1 the steps grow like exp(0.002 n), tenfold in a thousand; where exp(s) takes over they end within ten
     v = dg.verdict(dg.variant(name), [0.9, -0.4], [-0.3, 1.1], rule=dg.rule("simultaneous", lr=0.1))
     assert v.kind == "diverges" and "rate" not in v.numbers and v.time < 2000
+
+
+def clipped(phi: float, theta: float) -> tuple[float, float]:
+    return np.clip(phi - 0.1 * theta, -0.3, 0.3), theta + 0.1 * phi
+
+
+def quadratic(phi: float, theta: float) -> tuple[float, float]:
+    return phi - 0.1 * theta * (1 + phi * theta / abs(theta)), theta + 0.1 * phi
+
+
+@pytest.mark.parametrize(("name", "step"), [("wgan-clip", clipped), ("gan-qp", quadratic)])
+def test_a_circle_with_kinks_is_as_large_as_the_steps_on_it(name, step):
+    v = dg.verdict(dg.variant(name), [0.1], [0.2], rule=dg.rule("simultaneous", lr=0.1), edge=False)
+    z, met = (0.1, 0.2), []
+    for _ in range(120_000):
+        z = step(*z)
+        met.append(z)
+    largest = np.max(np.abs(met[20_000:]), axis=0)
+    assert v.kind == "limit-cycle"
+    # the largest of n steps lies below that of the circle by about (turn/n)^2
+    assert [v.numbers["radius_phi"], v.numbers["radius_theta"]] == pytest.approx(largest, rel=3e-6)

@@ -82,7 +82,8 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
         if not windows.on_a_curve(rows.zs):
             return None
         case.note(f"Lyapunov exponents over {over}: {shown}")
-        return circles_in_turn(case, numbers) or _invariant_circle(numbers, found, windows.mean_period(rows))
+        in_turn, met = circles_in_turn(case, numbers), numbers | met_by_steps(case, numbers)
+        return in_turn or _invariant_circle(met, found, windows.mean_period(rows))
     several = bool(zero[0]) and np.sum(zero) >= 2
     frequencies = two_frequencies(case) if several else None
     if frequencies is None or np.all(zero):
@@ -243,17 +244,21 @@ def _invariant_circle(numbers: dict[str, Any], found: Exponents, period: float |
 
 
 def met_by_steps(case: Case, radii: dict[str, Any]) -> dict[str, Any]:
-    """The largest |phi| and |theta - x0|, also of single steps after the last window.
+    """The largest |phi| and |theta - x0| of single steps after the last window; ``radii`` where these turn too slowly.
 
-    Its rows lie some steps apart, and of five circles that are visited in turn every tenth step shows one.
+    Its rows lie some steps apart, and of five circles that are visited in turn every tenth step shows one. Between
+    single steps nothing is interpolated: where a loss has kinks the circle has them too, and a quartic overshoots.
     """
-    phi, theta = np.sqrt(
-        np.max(case.squares(case.motion.advance(case.looks[-1].stretch.end, 0.0, 1.0, 1).zs), axis=0)
-    )
-    return {
-        "radius_phi": max(radii["radius_phi"], float(phi)),
-        "radius_theta": max(radii["radius_theta"], float(theta)),
-    }
+    state, met = case.looks[-1].stretch.end, []
+    for _ in range(T.stretches_met):
+        seen = case.motion.advance(state, 0.0, 1.0, 1)
+        state = seen.end
+        met.append(np.sqrt(np.max(case.squares(seen.zs), axis=0)))
+        if windows.mean_period(seen) is None:
+            met.append(np.array([radii["radius_phi"], radii["radius_theta"]]))
+            break
+    phi, theta = np.max(met, axis=0)
+    return {"radius_phi": float(phi), "radius_theta": float(theta)}
 
 
 def circles_in_turn(case: Case, numbers: dict[str, Any]) -> Answer | None:
