@@ -220,7 +220,8 @@ def test_what_an_orbit_does_is_read_off_its_extents():
 @pytest.mark.parametrize(("error", "told"), [(0.17, False), (1e-6, True)])
 def test_no_orbit_attracts_of_which_some_neighbours_may_leave(monkeypatch, error, told):
     # a circle that is reached, with neighbours of which one kind comes at once and another by exp(+-error) a turn
-    reached = case_of(spiral(lambda t: 1 + np.exp(-t / 10)), [0.0, 100.0, 300.0, 1000.0, 5000.0])
+    turning = Written(lambda z: np.array([-z[1], z[0]]) - 0.1 * (1 - 1 / np.linalg.norm(z)) * z)
+    reached = case_of(spiral(lambda t: 1 + np.exp(-t / 10)), [0.0, 100.0, 300.0, 1000.0, 5000.0], turning)
     values = np.array([1.0, 1.0, 0.0], complex)
     errors = np.array([1e-6, error, 1e-6])
     orbit = Orbit(np.array([1.0, 0.0]), TURN, values, Method.SHOOTING, errors)
