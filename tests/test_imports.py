@@ -18,7 +18,17 @@ import diracgan
 
 # A room may import from the rooms before it and from itself; those of one line stay apart.
 ORDER = (
-    {"children", "errors", "lazy", "outside_values", "processes", "progress", "records", "vocabulary"},
+    {
+        "children",
+        "errors",
+        "jax_settings",
+        "lazy",
+        "outside_values",
+        "processes",
+        "progress",
+        "records",
+        "vocabulary",
+    },
     {"files", "memory", "numerics", "parameters", "pytrees", "registry"},
     {"locks"},
     {"variants"},

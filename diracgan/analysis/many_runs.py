@@ -17,6 +17,7 @@ from ..dynamics.filippov import DiracSystem, surface_count
 from ..dynamics.iterations import first_state
 from ..dynamics.motion_result import MotionResult
 from ..game import Players
+from ..jax_settings import own_settings
 from ..numerics.float_range import LARGEST
 from ..pytrees import Pytree
 from ..rules import Rule, init, step
@@ -47,7 +48,7 @@ class Runs:
         box: float,
         rates: Players = Players(1.0, 1.0),
     ) -> None:
-        with jax.enable_x64(True):
+        with own_settings(True):
             self.system = DiracSystem(*dirac.cast((variant, x0, rates), jnp.float64), tau=None)
             self.rule = None if rule is None else dirac.cast(dataclasses.replace(rule, ema=None), jnp.float64)
         self.variant, self.rates = variant, rates
@@ -94,7 +95,7 @@ class Runs:
 
         Then it has no scalar program of any loss, not even of a linear one.
         """
-        with jax.enable_x64(True):
+        with own_settings(True):
             if self.rule is None or rule_program(self.system, self.rule, self._begun(draw)) is not None:
                 return False
             linear = dirac.cast(made_variant("wgan-linear"), jnp.float64)
@@ -105,13 +106,13 @@ class Runs:
     def _rows(self, draws: np.ndarray, finer: int = 1, longer: int = 1) -> np.ndarray:
         h, steps, n = self.h / finer, self.steps * finer * longer, len(draws)
         counts = self._counts(steps)
-        with jax.enable_x64(True):
+        with own_settings(True):
             loop = self._loop(h, self._begun(draws[0]))
             if loop is not None:
                 return np.stack([loop(self._begun(draw), counts, LARGEST)[1][1:] for draw in draws])
         # few sizes are compiled
         padded = np.concatenate([draws, np.tile(draws[-1:], (_next_size(n) - n, 1))])
-        with jax.enable_x64(True):
+        with own_settings(True):
             return np.asarray(_rows_after(self.system, self.rule, padded, h, counts))[:n, 1:]
 
     def _counts(self, steps: int) -> np.ndarray:
@@ -130,7 +131,7 @@ class Runs:
     @property
     def price(self) -> float:
         """How many evaluations of a field without a long sum one of this field takes as long as."""
-        with jax.enable_x64(True):
+        with own_settings(True):
             return ContinuousSystem(self.system).price
 
     def _begun(self, draw: np.ndarray) -> Pytree:
@@ -156,7 +157,7 @@ class Runs:
     def _located(self, draw: np.ndarray) -> Stretch:
         """The last quarter of a motion with its switchings located, or what of it ended before its time."""
         span = self.h * self.steps
-        with jax.enable_x64(True):
+        with own_settings(True):
             motion = ContinuousSystem(self.system)
             seen = motion.advance(draw, 0.0, 0.75 * span, 0)
             self.left -= seen.cost

@@ -8,7 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from ..errors import InputError, one_line, users_place
+from ..errors import InputError, as_text, one_line, users_place
 
 BAD_INPUT, BUG = 2, 1
 _PACKAGE = Path(__file__).parents[1]
@@ -42,7 +42,7 @@ def explain(error: BaseException) -> tuple[str, int]:
     if absent := _absent_platform(error):
         return absent, BAD_INPUT
     if variable := _refused_variable(error):
-        return f"{variable} = {os.environ[variable]!r}: {one_line(error)}", BAD_INPUT
+        return f"{variable} = {os.environ[variable]!r}: {as_text(error)}", BAD_INPUT
     if isinstance(error, OSError) and error.strerror:
         name = f"{os.fspath(error.filename)!r}: " if isinstance(error.filename, (str, bytes)) else ""
         return name + error.strerror.lower(), BAD_INPUT

@@ -25,6 +25,7 @@ from jax import Array
 
 from .. import dirac
 from ..game import Game, Players, Sites
+from ..jax_settings import own_settings
 from ..numerics.float_range import LARGEST
 from ..tracing.host import at_once
 from ..variants import Variant
@@ -99,7 +100,7 @@ def _sites(structure: Any, shapes: tuple[Any, ...]) -> Sites:
 
     leaves = [jax.ShapeDtypeStruct(shape, float) for shape in shapes]
     player = leaves[-1]  # x0 is the last
-    with jax.enable_x64(True):
+    with own_settings(True):
         jax.eval_shape(play, leaves, Players(player, player))
     return found[0]
 

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from .. import dirac
 from ..errors import InputError, integer, number, one_of
 from ..game import Players
+from ..jax_settings import own_settings
 from ..parameters import is_traced
 from ..rules import Rule, State, check_rule, step as one_iteration
 from ..variants import Variant, check_variant
@@ -21,6 +22,7 @@ from .filippov import DiracSystem, pack, unpack, velocity
 from .iterations import first_state
 
 
+@own_settings()
 def flow(
     variant: Variant,
     phi0: ArrayLike,

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from .. import dirac
 from ..errors import InputError, integer, number, shown
 from ..game import Players
+from ..jax_settings import own_settings
 from ..lazy import module_on_use
 from ..memory import check_rows
 from ..parameters import Parametric
@@ -173,7 +174,7 @@ def run(
     start, rates = Players(phi, theta), check_rates(rate_d, rate_g, rule)
     provenance = identity(variant) | {"x0": json.dumps(datum.tolist())}
     noise, random = _noise(sde, sde_step, seed, rule, len(datum), solver, backend)
-    with jax.enable_x64(True):
+    with own_settings(True):
         if rule is None:
             if steps is not None:
                 raise InputError(f"steps = {shown(steps)} needs a rule; allowed without one: t1")
@@ -252,7 +253,7 @@ def _noise(
             raise InputError(
                 "solver and backend belong to the flow without noise; with sde it is diffrax's ShARK"
             )
-    with jax.enable_x64(True):
+    with own_settings(True):
         key = jax.random.key(0 if seed is None else _seed(seed))
         return minibatch.MinibatchNoise(jnp.asarray(minibatch.root(sigma)), key), record
 

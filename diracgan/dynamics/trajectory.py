@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import InputError, shown
 from ..lazy import module_on_use
 from ..variants import Variant
 
@@ -38,6 +39,11 @@ class Trajectory:
 
     data: dict[str, np.ndarray]
     attrs: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        for name, value in (("data", self.data), ("attrs", self.attrs)):
+            if not isinstance(value, dict):
+                raise InputError(f"{name} = {shown(value)}; allowed: a dictionary, as dg.simulate makes it")
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.data[name]

@@ -18,6 +18,7 @@ from ..dynamics.starts import check_rates, check_untraced
 from ..dynamics.trajectory import identity, versions
 from ..errors import InputError, flag, number, shown, unknown
 from ..game import Players
+from ..jax_settings import own_settings
 from ..lazy import module_on_use
 from ..memory import check_memory
 from ..parameters import Parametric, is_traced, parameters
@@ -102,8 +103,9 @@ def ensemble(
         ball: the radius of ``entry_time``, around (0, x0) (1e-3).
         devices: None for all cores or accelerators, a number of them, or a list of jax devices.
         arrays: ``"numpy"``; or ``"jax"``: starts are, and results stay, JAX's arrays on one device, and nothing else
-            is moved to the host; in float64 JAX computes with them under ``jax.enable_x64(True)`` alone. NumPy's are
-            sent to a GPU in pieces, so that there may be any number.
+            is moved to the host; in float64 JAX computes with them under ``jax.enable_x64(True)`` alone. The run is
+            one program of XLA, which hears no Ctrl-C before its end, on a CPU either. NumPy's are sent to a GPU in
+            pieces, so that there may be any number.
 
     Returns:
         An :class:`xarray.Dataset` with phi and theta (trajectory, component), or (trajectory, time, component) at saved
@@ -214,7 +216,7 @@ def _on_host(
     """By the cores of this machine, on NumPy's arrays."""
     kind, schedule = asked.kind, asked.schedule
     system = system._replace(x0=None if datum is None else tuple(datum))
-    with jax.enable_x64(kind == np.float64):
+    with own_settings(kind == np.float64):
         system = jax.tree.map(lambda x: np.asarray(x, kind), system)
         reference = (*(np.asarray(x, kind) for x in asked.radii), system.x0)
         moves = step_program(system, phi.shape[1], kind)
@@ -289,7 +291,7 @@ def starts(phi0: ArrayLike, theta0: ArrayLike, device: Device | None = None) -> 
                 f"{name} has shape {np.shape(value)}; allowed: (N, d) with N, d >= 1, or (N,) for d = 1"
             )
         if device is not None:
-            with jax.enable_x64(True):
+            with own_settings(True):
                 array = jax.device_put(array, device)
         if not bool((jnp if device is not None else np).isfinite(array).all()):
             raise InputError(f"{name} has entries that are not finite; allowed: finite numbers")

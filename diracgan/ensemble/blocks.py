@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from ..errors import InputError, integer, shown
+from ..jax_settings import own_settings
 from ..parameters import in_double, is_traced
 from ..pytrees import Pytree
 
@@ -215,7 +216,7 @@ def over(
 
     def work(job: tuple[int, Any]) -> T:
         (index, share), _worker.left = job, left
-        with jax.enable_x64(double), jax.default_device(devices.devices[index % len(devices.devices)]):
+        with own_settings(double), jax.default_device(devices.devices[index % len(devices.devices)]):
             return jax.block_until_ready(fn(share))
 
     jobs: Iterable[tuple[int, Any]] = list(enumerate(shares))

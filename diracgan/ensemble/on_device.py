@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ..jax_settings import own_settings
 from ..pytrees import Pytree
 from ..tracing.scalar_program import Program
 from . import adaptive_steps, c_backend, compiled_adaptive, foreign_call, gpu_backend
@@ -76,7 +77,7 @@ def computed(
         where: one device.
     """
     schedule, kind, small = asked.schedule, asked.kind, asked.small
-    with jax.enable_x64(kind == np.float64), jax.default_device(where.devices[0]):
+    with own_settings(kind == np.float64), jax.default_device(where.devices[0]):
         phi, theta = (jax.device_put(z, where.devices[0]) for z in (phi, theta))
         system = jax.tree.map(lambda x: jnp.asarray(x, kind), system)
         inside = (

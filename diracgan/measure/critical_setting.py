@@ -16,6 +16,7 @@ from jax import Array
 
 from ..errors import InputError, integer, one_of
 from ..game import Game, Players
+from ..jax_settings import own_settings
 from ..pytrees import Pytree
 from ..records import Record
 from ..rules import Rule
@@ -116,7 +117,7 @@ def critical_setting(
     """
     one_of("parameter", parameter, VARIED)
     steps, seed = integer("steps", steps, low=50), integer("seed", seed, low=0)
-    with jax.enable_x64(True):
+    with own_settings(True):
         search = _search(*checkpoint(run, players, rule, memory, batch, samples), parameter, steps, seed)
         value = search.value()
         by = None if value is None else search.cause(value)
@@ -127,7 +128,7 @@ def critical_value(
     game: Game, parameter: str, steps: int, *, players: Players, rule: Rule, memory: Pytree, batch: int
 ) -> float | None:
     """The value alone of :func:`critical_setting` at a game's state, without what makes it blow up there."""
-    with jax.enable_x64(True):
+    with own_settings(True):
         return _search(*checkpoint(game, players, rule, memory, batch), parameter, steps, 0).value()
 
 

@@ -19,6 +19,7 @@ from jax import Array
 
 from ..errors import InputError, instance, real_array
 from ..game import Game, Players
+from ..jax_settings import own_settings
 from ..pytrees import Pytree
 from ..training import networks
 from ..variants import Variant, check_variant
@@ -96,7 +97,7 @@ def teacher(variant: Variant, student: Players, z: Array | np.ndarray) -> Equili
     check_variant(variant)
     instance("student", student, Players, "the players of a run, or Players(critic, generator)")
     real_array("z", z, (None, None))
-    with jax.enable_x64(True):
+    with own_settings(True):
         student, z = jax.tree.map(lambda x: jnp.asarray(x)[None], operators.doubled((student, z)))
         found = teachers(variant, student, z)
         game, players = jax.tree.map(lambda x: x[0], (found.game, found.players))

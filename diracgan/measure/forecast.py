@@ -16,12 +16,12 @@ from enum import StrEnum
 from typing import Any
 
 import equinox as eqx
-import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import callback, integer
 from ..game import Game, Players
+from ..jax_settings import own_settings
 from ..numerics.reduced_order import capped, driven
 from ..pytrees import Pytree
 from ..records import Record
@@ -203,7 +203,7 @@ def forecast(
     steps, seed = integer("steps", steps, low=50), integer("seed", seed, low=0)
     several = isinstance(settings, Iterable) and not isinstance(settings, str | Mapping)
     tried: list[Any] = list(settings) if several else [settings]
-    with jax.enable_x64(True):
+    with own_settings(True):
         at, now = checkpoint(run, players, rule, memory, batch, samples)
         change = changed if isinstance(at, JaxCheckpoint) else at.changed
         wanted = [now, *(change(now, given) for given in tried)]

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError, instance, integer, number, real_array, shown
 from ..game import Game, Players, WrappedGame
+from ..jax_settings import own_settings
 from ..training.games import MinibatchGame
 from . import operators
 
@@ -78,7 +79,7 @@ def gradient_covariance(
     seed = integer("seed", seed, low=0)
     basis = None if basis is None else real_array("basis", basis, (None, None))
     batch, draws = integer("batch", batch, low=1), integer("draws", draws, low=2)
-    with jax.enable_x64(True):
+    with own_settings(True):
         game, players = operators.doubled((game, players))
         n = operators.flat(players).shape[0]
         onto = jnp.eye(n) if basis is None else jnp.asarray(basis, jnp.float64)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InputError, callback, flag, integer, shown
 from ..game import Game, Players
+from ..jax_settings import own_settings
 from ..pytrees import Pytree
 from ..rules import Rule
 from ..training.run import Run
@@ -129,7 +130,7 @@ def from_run(
     """
     run = one_run(run)
     size = run.config.training.batch if batch is None else integer("batch", batch, low=1)
-    with jax.enable_x64(True):
+    with own_settings(True):
         large = operators.doubled(operators.stackable(run.game(samples, seed)))
         players, rule, memory = operators.doubled((run.players, run.setup.rule, run.state.inner.memory))
 

@@ -7,12 +7,12 @@ import os
 from collections.abc import Sequence
 from typing import Any, TypeAlias, cast
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ..errors import InputError
 from ..game import Game, Players
+from ..jax_settings import own_settings
 from ..pytrees import Pytree
 from ..rules import Rule
 from ..training.run import Run
@@ -80,7 +80,7 @@ def spectrum(
         return run.spectrum(which, k, of, tol=tol, most=most, seed=seed)
     k, tol, most = checked(which, of, k, tol, most)
     listed, many = _listed(run)
-    with jax.enable_x64(True):
+    with own_settings(True):
         parts = [_parts(r, players, rule, of, samples) for r in listed]
         try:
             games, at, rules, memory = operators.doubled(operators.stacked(list(parts)))

@@ -18,6 +18,7 @@ from ..analysis.linear.probing import HostProbe, host_probe, probe, without
 from ..analysis.linear.settings import LinearSettings
 from ..dynamics.filippov import DiracSystem
 from ..game import Players
+from ..jax_settings import own_settings
 from ..numerics import derivative
 from ..rules import Rule
 
@@ -146,7 +147,7 @@ def _by_xla(around: LinearSettings, rule: Rule | None, points: np.ndarray) -> _S
     for start in range(0, len(points), blocks * block):
         rows = points[start : start + blocks * block]
         index = np.pad(rows, (0, blocks * block - len(rows)), mode="edge").reshape(blocks, block)
-        with jax.enable_x64(True):
+        with own_settings(True):
             seen, alive = jax.tree.map(
                 lambda x, n=len(rows): np.asarray(x).reshape(-1, *x.shape[2:])[:n],
                 look(*_numbers(around, rule, index)),

@@ -17,6 +17,7 @@ from .. import dirac
 from ..dynamics.starts import starts
 from ..errors import InputError
 from ..game import Players
+from ..jax_settings import own_settings
 from ..parameters import Parametric, plain
 from ..rules import Rule, State, init, step
 from ..tracing.jaxpr import listing
@@ -87,7 +88,7 @@ def definition(variant: Variant, rule: Rule | None) -> str:
         >>> definition(dg.variant("ns"), None) == definition(dg.variant("ns"), None)
         True
     """
-    with jax.enable_x64(True):
+    with own_settings(True):
         v, r, x0, z = dirac.cast((variant, rule, np.zeros(2), Players(np.ones(2), np.ones(2))), np.float64)
 
         def moved(v: Variant, r: Rule | None, x0: Array, z: Players) -> Players | State:

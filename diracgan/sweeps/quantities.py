@@ -8,7 +8,6 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsFloat, TypeAlias, cast
 
-import jax
 import numpy as np
 from jax import Array
 
@@ -19,6 +18,7 @@ from ..analysis.verdict.api import verdict
 from ..ensemble.api import ensemble
 from ..ensemble.blocks import Device
 from ..errors import InputError, as_text, one_line, unknown
+from ..jax_settings import own_settings
 from ..registry import import_source, source_and_rest
 from ..rules import Rule
 from . import limit_sets
@@ -271,7 +271,7 @@ def _tail(case: PointBatch, names: Sequence[str], device: Device | None) -> dict
     c, discrete = case.settings, case.setup.rule is not None
     rows = limit_sets.rows(c.end, None if discrete else c.flow.get("dt"), bool(c.flow.get("adaptive")))
     there = device is not None and device.platform != "cpu"
-    with jax.enable_x64(True):
+    with own_settings(True):
         # an accelerator also judges the rows, which would take longer to fetch than to compute
         e = _follow(case, rows.save, device, "jax" if there else "numpy")
         seen = limit_sets.tail(rows, e["phi"], e["theta"], case.setup.x0, e["status"], discrete)

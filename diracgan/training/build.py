@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError, word
 from ..game import Players
+from ..jax_settings import own_settings
 from ..variants import Variant
 from .architecture import NORMALISING, players as fresh
 from .classifier import train_classifier
@@ -107,14 +108,12 @@ def on_device(name: str) -> Iterator[None]:
 def arithmetic(made: RunConfig) -> Iterator[None]:
     """The numbers and the device of a run, while it lasts; nothing global changes.
 
-    A caller's own settings of JAX do not reach into networks: shapes and types are promoted as by default.
+    A caller's own settings of JAX do not reach into networks.
 
     Raises:
         InputError: for a device that this machine does not have.
     """
-    usual = jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard")
-    wide = jax.enable_x64(made.training.dtype == "float64")
-    with usual[0], usual[1], wide, on_device(made.training.device):
+    with own_settings(made.training.dtype == "float64"), on_device(made.training.device):
         yield
 
 

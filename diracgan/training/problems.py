@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError, flag, integer, mapping, number, one_line, one_of, real_array, shown, unknown
 from ..game import Players
+from ..jax_settings import own_settings
 from ..registry import Registry, settings, source
 from . import data_files, latent
 from .data_files import FAR
@@ -299,6 +300,7 @@ def _absolute(path: str | os.PathLike[str]) -> str:
     return str(path) if str(path) == "none" else str(Path(path).resolve())
 
 
+@own_settings()
 def samples(
     data: ArrayLike,
     *,

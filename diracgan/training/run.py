@@ -22,7 +22,7 @@ from .problems import Batch
 from .trainer import TrainingSetup, TrainState, unstack
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class Run:
     """A run that was made: its players, its metrics and how it ended.
 
@@ -43,6 +43,12 @@ class Run:
     result: str = "ok"
     text: str = ""
     folder: Path | None = None
+
+    def __repr__(self) -> str:
+        """One line: its arrays and networks would be a page."""
+        c = self.config
+        what = f"{c.variant.label}, {c.rule.label}, {c.problem.name}"
+        return f"<Run: {what}; {self.steps} of {c.training.steps} steps, {self.result}>"
 
     @property
     def players(self) -> Players:

@@ -260,3 +260,9 @@ def test_a_tiny_start_turns_with_the_same_relative_error(backend):
         turned = np.array([run.phi[-1, 0], run.theta[-1, 0]]) / size
         np.testing.assert_allclose(turned, [np.cos(5.0), np.sin(5.0)], rtol=1e-7)
         assert run.attrs["atol"] == pytest.approx(1e-9 * size)
+
+
+@pytest.mark.parametrize(("data", "attrs", "named"), [(3, {}, "data = 3"), ({}, 4, "attrs = 4")])
+def test_a_trajectory_is_made_of_dictionaries(data, attrs, named):
+    with pytest.raises(dg.InputError, match=f"{named}; allowed: a dictionary"):
+        dg.Trajectory(data, attrs)

@@ -37,6 +37,7 @@ def test_a_folder_holds_everything_and_its_config_makes_the_same_run(folder):
     run = train("ns", "ring8", steps=20, seed=3, out="a", tensorboard=True, **how)
     assert next((folder / "a/tensorboard").iterdir()).stat().st_size > 500
     assert (run.result, run.steps) == ("ok", 20)
+    assert repr(run).startswith("<Run: ns, adam(") and repr(run).endswith(", ring8; 20 of 20 steps, ok>")
     assert [m["step"] for m in run.metrics] == [0, 5, 10, 15, 20]
     assert sorted(p.name for p in (folder / "a" / "samples").iterdir()) == ["00000000.png", "00000020.png"]
     assert (folder / "a/samples/00000020.png").read_bytes()[:4] == b"\x89PNG"

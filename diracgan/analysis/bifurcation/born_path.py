@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
+from ...jax_settings import own_settings
 from ...numerics.invariant_circle import LEAST_POINTS, InvariantCircle, invariant_circle
 from ...numerics.normal_form import NormalForm
 from ..dynamical_system import ContinuousSystem
@@ -183,7 +183,7 @@ def _refined(
         seen = None if circle is None else circle.dense(SHOWN)
         points, clock = (points, clock) if circle is None else (circle.points, circle.rotation)
     else:
-        with jax.enable_x64(True):
+        with own_settings(True):
             flow = ContinuousSystem(family.flow.system([value]))
             orbit = periodic_orbit(flow, points[0], clock)
             seen = None if orbit is None else flow.advance(orbit.flat, 0.0, orbit.period, 1).zs

@@ -16,11 +16,11 @@ from __future__ import annotations
 import dataclasses
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from ...dynamics import filippov, switchings
 from ...dynamics.filippov import Regime
+from ...jax_settings import own_settings
 from ..orbits.neighbours import Carried, Switching
 from .cycle_equations import CycleEquations
 
@@ -102,7 +102,7 @@ def _places(equations: CycleEquations, u: np.ndarray) -> list[tuple[Contact, np.
     carried = equations.family.flow.carried(z, span, numbers)
     if carried is None:
         return []
-    with jax.enable_x64(True):
+    with own_settings(True):
         system = equations.family.flow.system(numbers)
         near = _nearings(system, carried, equations.rows(u), span)
         for switching in carried.switchings:
@@ -211,7 +211,7 @@ class _Beside(NamedTuple):
 def _beside(equations: CycleEquations, contact: Contact, v: np.ndarray) -> _Beside:
     n = len(equations.anchor)
     x, numbers = v[:n], v[n + 1 :]
-    with jax.enable_x64(True):
+    with own_settings(True):
         f = np.asarray(filippov.flow_in(equations.family.flow.system(numbers), x, contact.tangent))
     _, slope = equations.family.flow.tangency((contact.before, contact.tangent), contact.guard, x, numbers)
     size = 1.0 + float(np.max(np.abs(x)))
@@ -244,7 +244,7 @@ def _residual(
 
 def _pushed(equations: CycleEquations, contact: Contact, v: np.ndarray) -> float:
     n, numbers = len(equations.anchor), v[len(equations.anchor) + 1 :]
-    with jax.enable_x64(True):
+    with own_settings(True):
         system = equations.family.flow.system(numbers)
         if contact.guard >= len(contact.before.modes) - filippov.face_count(system):
             return 1.0  # a face of the box holds what it meets, and a slide has no far side

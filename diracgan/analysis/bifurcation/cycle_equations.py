@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from ...dynamics.engines import TimeSpan
 from ...dynamics.event_loop import event_loop
 from ...dynamics.filippov import natural
 from ...dynamics.regimes import integrate
+from ...jax_settings import own_settings
 from ...numerics import eigen
 from ...numerics.path_following import PathPoint
 from .family import Family
@@ -148,7 +148,7 @@ class CycleEquations:
         z, span, _ = self.parts(u)
         system = self.family.flow.system(self.numbers(u))
         count = _ROWS_AT_SWITCHINGS if self.family.flow.switches else _ROWS
-        with jax.enable_x64(True):
+        with own_settings(True):
             ts = np.arange(count) * (span / count)
             size = float(np.max(np.abs(z)))
             return integrate(event_loop, system, z, TimeSpan(0.0, span, ts, _SHOWN[0], _SHOWN[1] * size)).ys
@@ -170,7 +170,7 @@ def sections(equations: CycleEquations, u: np.ndarray) -> list[tuple[CycleEquati
     """
     _, span, _ = equations.parts(u)
     rows, numbers = equations.rows(u), equations.numbers(u)
-    with jax.enable_x64(True):
+    with own_settings(True):
         system = equations.family.flow.system(numbers)
         seen = [natural(system, y) for y in rows]
     surfaces, velocities = (np.array([np.asarray(s[k]) for s in seen]) for k in (0, 1))

@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import InputError, instance
+from ...jax_settings import own_settings
 from ...numerics.continuation import SolutionPath, continue_path
 from ...numerics.path_following import PathPoint, StepControl
 from ...variants import Variant
@@ -124,7 +124,7 @@ def cycles(
     now = present_within(handle, low_, high_, "cycle is looked for")
     family = Family(around, [handle])
     z = np.concatenate(around.point)
-    with jax.enable_x64(True):
+    with own_settings(True):
         motion = ContinuousSystem(family.flow.system([now]))
         check_isolated(motion, z)
         orbit = cycle_from(motion, around, period)

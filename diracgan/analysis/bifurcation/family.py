@@ -13,6 +13,7 @@ from jax import Array
 from jax.tree_util import Partial
 
 from ...dynamics.filippov import DiracSystem, velocity
+from ...jax_settings import own_settings
 from ...numerics import eigen
 from ...numerics.normal_form import Derivatives
 from ...pytrees import Pytree
@@ -103,7 +104,7 @@ class Family:
         """The full state of players that have rested at (phi, theta) for ever."""
         if not self.discrete:
             return np.asarray(players, float)
-        with jax.enable_x64(True):
+        with own_settings(True):
             return np.asarray(
                 _rest(
                     self.parameters.corners,
@@ -278,7 +279,7 @@ def _compiled(
     size = _FEW if count <= _FEW else _AT_ONCE
     moving = [np.broadcast_to(xs, (count, xs.shape[-1])), *ways]
     rows = np.minimum(np.arange(-(-count // size) * size), count - 1).reshape(-1, size)
-    with jax.enable_x64(True):
+    with own_settings(True):
         found = [_at_many(fn, fixed, ps, *(part[block] for part in moving)) for block in rows]
     return [np.concatenate([np.asarray(x) for x in parts])[:count] for parts in zip(*found, strict=True)]
 

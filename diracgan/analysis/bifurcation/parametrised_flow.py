@@ -13,6 +13,7 @@ from jax import Array
 from jax.tree_util import Partial
 
 from ...dynamics.filippov import DiracSystem, Regime, flow_in, guards, surface_count
+from ...jax_settings import own_settings
 from ..orbits.neighbours import Carried, carry, carry_within
 from .varying_parameters import VaryingParameters, system_at
 
@@ -34,14 +35,14 @@ class ParametrisedFlow:
 
     def system(self, ps: Sequence[float] | np.ndarray) -> DiracSystem:
         """What flows at p."""
-        with jax.enable_x64(True):
+        with own_settings(True):
             return self._system_at(self.parameters.all(ps))
 
     @functools.cached_property
     def switches(self) -> bool:
         """Whether the flow has surfaces on which it switches."""
         system = self.system(np.zeros(len(self.parameters.handles)))
-        with jax.enable_x64(True):
+        with own_settings(True):
             return surface_count(system) > 0
 
     def carried(self, z: np.ndarray, span: float, ps: Sequence[float] | np.ndarray) -> Carried | None:
@@ -58,7 +59,7 @@ class ParametrisedFlow:
         self, carrier: Callable[..., Carried | None], ps: Sequence[float] | np.ndarray, *start: Any
     ) -> Carried | None:
         """What ``carrier`` finds from a start at p, with neighbours in p alone and not in what is held."""
-        with jax.enable_x64(True):
+        with own_settings(True):
             found = carrier(self._system_at, *start, self.parameters.all(ps))
         return None if found is None else found._replace(by_numbers=self.parameters.own(found.by_numbers))
 
@@ -73,7 +74,7 @@ class ParametrisedFlow:
             z: a state.
             ps: the numbers.
         """
-        with jax.enable_x64(True):
+        with own_settings(True):
             given = self._system_at
             value, (slope, turned) = _tangency(given, *beside, guard, np.asarray(z), self.parameters.all(ps))
         return np.asarray(value), np.column_stack([slope, self.parameters.own(np.asarray(turned))])

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from ...dynamics.filippov import DiracSystem, velocity
 from ...errors import InputError
+from ...jax_settings import own_settings
 from ...rules import Rule
 from ...variants import Variant
 from ..dynamical_system import ContinuousSystem, DiscreteSystem, map_change
@@ -67,7 +68,7 @@ class RotatingFamily(Family):
 
     def players(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """phi and theta in the plane, phi along its first axis."""
-        with jax.enable_x64(True):
+        with own_settings(True):
             z = np.asarray(jax.vmap(_in_plane)(jnp.atleast_2d(states)))
         z = z.reshape(*states.shape[:-1], 4)
         return z[..., :2], z[..., 2:]
@@ -152,7 +153,7 @@ def rotating_states(
 
 
 def _check_rotations(around: LinearSettings, system: DiracSystem, z: np.ndarray) -> None:
-    with jax.enable_x64(True):
+    with own_settings(True):
         rule = around.rule
         motion = ContinuousSystem(system) if rule is None else DiscreteSystem(system, rule)
         begun: Any = motion.begin(z[:2], z[2:])

@@ -17,6 +17,7 @@ from jax import Array
 from ... import dirac
 from ...dynamics.filippov import DiracSystem
 from ...game import Players
+from ...jax_settings import own_settings
 from ...parameters import is_traced
 from ...rules import Rule
 from ...variants import Variant
@@ -44,7 +45,7 @@ class VaryingParameters:
         here = set_all(around, handles, ends)
         self._varying, self._values = np.arange(len(handles)), np.zeros(len(handles))
         # every number enters its leaves affinely, so that their values at the corners tell all others
-        with jax.enable_x64(True):
+        with own_settings(True):
             corners = dirac.cast((here.variant, here.rates, here.rule), jnp.float64)
         # NumPy's arrays, which scalar programs and compiled ones take at once
         self.corners, self.x0 = jax.tree.map(np.asarray, corners), np.asarray(around.x0, np.float64)

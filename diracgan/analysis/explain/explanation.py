@@ -10,7 +10,6 @@ import dataclasses
 import pickle
 from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +18,7 @@ from ...dirac import game
 from ...dynamics.starts import check_untraced
 from ...errors import InputError
 from ...game import Players
+from ...jax_settings import own_settings
 from ...parameters import text
 from ...rules import Rule, check_rule, rule as make_rule
 from ...variants import Variant, check_variant
@@ -186,7 +186,7 @@ def explain(
     if (dim := len(datum)) > 2:
         raise InputError(f"dim = {dim} has no formulas; allowed: 1, 2 (which decides every d >= 2)")
     moved = bool(np.any(datum))
-    with jax.enable_x64(True):
+    with own_settings(True):
         model = SymbolicModel(variant, dim, datum.tolist())
         _check_derivatives(model, datum)
         seen = (

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from ... import dirac
 from ...dynamics.filippov import DiracSystem, velocity
 from ...errors import InputError
+from ...jax_settings import own_settings
 from ...pytrees import Pytree
 from ...rules import Rule
 from ...variants import Variant
@@ -70,7 +71,7 @@ def margins(batch: Sequence[LinearSettings]) -> list[Margin]:
 
 def decisions(batch: Sequence[LinearSettings], size: int) -> Decision:
     """What the linearisation says of settings of one structure, at most ``size``, which a compiled program takes."""
-    with jax.enable_x64(True):
+    with own_settings(True):
         seen, alive = look(*stacked(batch), size, no_map=batch[0].discrete and not batch[0].has_map)
     return decide(seen, alive, batch[0].discrete)
 
@@ -112,7 +113,7 @@ def matrices(batch: Sequence[LinearSettings]) -> np.ndarray:
         >>> matrices([settings(dg.variant("wgan-linear"))])[0].tolist()
         [[0.0, -1.0], [1.0, 0.0]]
     """
-    with jax.enable_x64(True):
+    with own_settings(True):
         chunks = [[batch[i] for i in chunk] for chunk in _chunks(range(len(batch)), BATCH)]
         # a single one, of which a search asks thousands, by a program of its own
         parts = [filled_up(stacked(chunk), BATCH if len(batch) > 1 else 1) for chunk in chunks]
@@ -127,7 +128,7 @@ def slopes(
     here = set_all(around, handles, values)
     # every parameter enters its numbers linearly, so that a difference of leaves is their exact tangent
     further = [set_all(around, handles, row) for row in np.asarray(values) + np.eye(len(handles))]
-    with jax.enable_x64(True):
+    with own_settings(True):
         base = dirac.cast(_numbers_of(here), jnp.float64)
         ahead = [dirac.cast(_numbers_of(there), jnp.float64) for there in further]
         tangents = jax.tree.map(lambda x, *ys: jnp.stack([y - x for y in ys]), base, *ahead)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +13,7 @@ from ...dynamics.filippov import DiracSystem, surface_count
 from ...dynamics.starts import check_rates, check_untraced, starts
 from ...errors import InputError, integer, number
 from ...game import Players
+from ...jax_settings import own_settings
 from ...numerics.lyapunov import Exponents
 from ...records import Record
 from ...rules import Rule, check_rule
@@ -98,7 +98,7 @@ def lyapunov(
     phi, theta, datum = starts(phi0, theta0, dim, x0)
     steps = integer("steps", _STEPS[rule is None] if steps is None else steps, low=_LEAST, high=10**8)
     h = number("step_size", step_size, low=0, open_low=True)
-    with jax.enable_x64(True):
+    with own_settings(True):
         game = dirac.cast((variant, datum, check_rates(1.0, 1.0, rule)), jnp.float64)
         system = DiracSystem(*game, tau=None)
         begin = dirac.game(system.variant, system.x0).project(Players(phi, theta))

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from ...dynamics.compiled_loops import stretching_loop
 from ...dynamics.filippov import DiracSystem
+from ...jax_settings import own_settings
 from ...numerics.lyapunov import Exponents, exponents, stretching_from, windowed_mean
 from ...pytrees import Pytree
 from ...rules import Rule
@@ -89,14 +90,14 @@ def exponents_of_flow(system: DiracSystem, start: np.ndarray, steps: int, h: flo
         The exponents; not a number where the motion leaves what numbers hold.
     """
     kept = -(-steps // _ROWS)
-    with jax.enable_x64(True):
+    with own_settings(True):
         logs = _in_parts(functools.partial(_flow_part, system, h), start, kept)
     return exponents(logs / h, length=_ROWS * kept * h)
 
 
 def _logs_along(motion: DiscreteSystem, state: Pytree, kept: int) -> np.ndarray:
     """The stretching per iteration, (rows, n): always as many rows of ``kept`` applications, so compiled once."""
-    with jax.enable_x64(True):
+    with own_settings(True):
         map_, flat = (motion.system, motion.long_run), motion.flat(state)
         logs = stretching_loop(map_along, map_, flat, _ROWS, kept)
         logs = _in_parts(functools.partial(_map_part, *map_), flat, kept) if logs is None else logs

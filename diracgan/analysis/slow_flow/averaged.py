@@ -6,7 +6,6 @@ import dataclasses
 import math
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,6 +14,7 @@ from ... import dirac
 from ...dynamics.starts import check_untraced, starts
 from ...errors import InputError
 from ...game import Players
+from ...jax_settings import own_settings
 from ...parameters import parameters
 from ...records import Record
 from ...rules import Rule, check_rule, rule as make_rule
@@ -192,13 +192,13 @@ def _averaged_from(
         return _of_each_coordinate(variant, moves, datum, phi0 is theta0 is None)
     if not math.hypot(phi[0], theta[0] - datum[0]) > 0:
         raise InputError("the start is the equilibrium; allowed: phi0 and theta0 elsewhere")
-    with jax.enable_x64(True):
+    with own_settings(True):
         return _computed(variant, moves, datum, Players(phi, theta))
 
 
 def _of_each_coordinate(variant: Variant, rule: Rule, datum: np.ndarray, anywhere: bool) -> AveragedFlow:
     """The averaged flow of one coordinate, where each is a game of its own and none has a start of its own."""
-    with jax.enable_x64(True):
+    with own_settings(True):
         if anywhere and falls_apart(variant, rule, datum):
             found = _averaged_from(variant, rule, None, None, None, datum[:1])
             text = f"{found.text}, in each of the {len(datum)} coordinates"

@@ -9,6 +9,7 @@ from jax import Array
 
 from ... import dirac
 from ...game import Players
+from ...jax_settings import own_settings
 from ...rules import Rule
 from ...variants import Variant
 
@@ -38,7 +39,7 @@ def falls_apart(variant: Variant, rule: Rule, x0: np.ndarray) -> bool:
     for size in _SIZES:
         phi, off = size * random.standard_normal((2, len(x0)))
         start, parts = Players(phi, off), Players(phi[:, None], off[:, None])
-        with jax.enable_x64(True):
+        with own_settings(True):
             cast = dirac.cast((variant, rule, x0, start, parts), jnp.float64)
             whole, alone = _whole_and_parts(*cast)
         apart = np.abs(np.asarray(whole) - np.asarray(alone))

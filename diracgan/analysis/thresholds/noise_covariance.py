@@ -15,6 +15,7 @@ from ... import dirac
 from ...dynamics.noise import NoisyGame, covariance, step_size
 from ...errors import InputError, number, shown
 from ...game import Players
+from ...jax_settings import own_settings
 from ...rules import Rule, State, float_vector, step
 from ...variants import Variant
 from ..linear.spectrum import Spectrum, spectrum
@@ -140,7 +141,7 @@ def _of_flow(seen: Spectrum, sigma: np.ndarray, h: float, tau: float | None) -> 
 def _of_rule(variant: Variant, rule: Rule, seen: Spectrum, sigma: np.ndarray) -> np.ndarray:
     from scipy.linalg import solve_discrete_lyapunov
 
-    with jax.enable_x64(True):
+    with own_settings(True):
         point = Players(*(jnp.asarray(p) for p in seen.at.values()))
         variant, datum, rule = dirac.cast((variant, jnp.asarray(seen.x0), rule), jnp.float64)
         (a, b), end = jax.tree.map(np.asarray, _jacobians(variant, datum, rule, point))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -14,6 +13,7 @@ from ...dynamics.collinear import InvariantLine, invariant_line, line_of
 from ...dynamics.filippov import DiracSystem
 from ...errors import one_line
 from ...game import Players
+from ...jax_settings import own_settings
 from ...variants.loss_errors import raised_by_loss
 from ..kinds import Kind
 from ..linear.settings import LinearSettings
@@ -33,7 +33,7 @@ def answer_from(asked: LinearSettings, budget: float, label: str = "") -> tuple[
     """
     variant, rule = asked.variant, asked.rule
     # what leaves the float range is judged as the infinity or NaN that it becomes
-    with jax.enable_x64(True), np.errstate(all="ignore"):
+    with own_settings(True), np.errstate(all="ignore"):
         system = DiracSystem(*dirac.cast((variant, asked.x0, asked.rates), jnp.float64), tau=None)
         begin = Players(*(np.asarray(p) for p in allowed(system, asked.point)))
         line = (
