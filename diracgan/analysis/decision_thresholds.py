@@ -212,7 +212,8 @@ class Thresholds:
     steps_in_a_turn: int = 100  # Runge-Kutta steps that follow its neighbours, at least
     steps_in_a_time: float = 1.0  # the same in one over the field's largest eigenvalue along the motion
     rows_between_slopes: int = 8  # of a window, at every so many of which that is looked at
-    turns_of_lines: int = 60  # of a flow, in which lines of its spectrum are told apart
+    # of a flow, or of steps that take long for a turn, in which lines of a spectrum are told apart
+    turns_of_lines: int = 60
     chaotic: float = 2.0  # times an exponent's error, above which it is positive
     no_exponent: float = 1e-4  # an exponent per iteration, or turn of a flow, nearer to 0 than this is 0
     strange_sizes: float = 3.0  # by which the sizes of late windows of a strange motion may differ

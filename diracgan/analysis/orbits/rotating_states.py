@@ -35,7 +35,7 @@ def rotating_state(
     if d < 2 or len(flat) % d:
         return None
     side = motion.side(flat)
-    turning = _turning_by(motion, flat, motion.change(flat, side)[:d])
+    turning = turning_by(motion, flat, motion.change(flat, side)[:d])
     if not _turns_alike(motion, flat, side, turning.whole, turning.blocks, d):
         return None
     found = _solved(motion, flat, abs(omega), side, turning)
@@ -55,7 +55,7 @@ def rotating_state(
     return Orbit(z + centre, period * given.period, multipliers[order], Method.ROTATING_STATE, bounds)
 
 
-class _Turning(NamedTuple):
+class Turning(NamedTuple):
     """The change of states that turn in a plane.
 
     Attributes:
@@ -88,16 +88,16 @@ class _Turning(NamedTuple):
         return -self.whole @ self.whole
 
 
-def _turning_by(motion: _About, flat: np.ndarray, moved: np.ndarray) -> _Turning:
-    """In the plane of phi and of its change, towards the latter."""
+def turning_by(motion: DynamicalSystem | _About, flat: np.ndarray, towards: np.ndarray) -> Turning:
+    """In the plane of phi and of another vector, towards the latter; ``flat`` counts from the centre."""
     phi = flat[: motion.dim]
-    basis = np.linalg.qr(np.stack([phi, moved], axis=1))[0]
+    basis = np.linalg.qr(np.stack([phi, towards], axis=1))[0]
     spin = np.outer(basis[:, 1], basis[:, 0]) - np.outer(basis[:, 0], basis[:, 1])
-    return _Turning(-spin if (spin @ phi) @ moved < 0 else spin, len(flat) // motion.dim, motion.discrete)
+    return Turning(-spin if (spin @ phi) @ towards < 0 else spin, len(flat) // motion.dim, motion.discrete)
 
 
 def _solved(
-    motion: _About, flat: np.ndarray, rate: float, side: Regime | None, turning: _Turning
+    motion: _About, flat: np.ndarray, rate: float, side: Regime | None, turning: Turning
 ) -> tuple[np.ndarray, float] | None:
     """The state and the rate that solve change(z) = W z, by Gauss-Newton steps; None where none is near ``flat``."""
     z = flat
@@ -126,7 +126,7 @@ def _is_near(z: np.ndarray, flat: np.ndarray, d: int) -> bool:
     return bool(np.all(moved <= T.turning_moved * size))
 
 
-def _solves(motion: _About, z: np.ndarray, rate: float, side: Regime | None, turning: _Turning) -> bool:
+def _solves(motion: _About, z: np.ndarray, rate: float, side: Regime | None, turning: Turning) -> bool:
     """Whether change(z) = W z holds for every part of the state beside its own change, or to the state's rounding.
 
     Beside the change of the largest part a motion that only turns slowly, and falls, would pass for one that turns.

@@ -63,16 +63,15 @@ def _by_a_law(case: Case, t: np.ndarray, r: np.ndarray) -> Answer | None:
 def _grows(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
     """A growth by a law that has not gone far, or one that does not slow down."""
     rises = np.diff(amplitudes[-(T.monotone + 1) :])
-    by_speed = trends.growth_law(case, lambda: None)
-    if (len(rises) < T.monotone and by_speed is None) or np.any(rises <= 0):
+    if np.any(rises <= 0):
+        return None
+    law = trends.growth_law(case, lambda: decay_laws.power_law(t[1:], amplitudes[1:]) or _law_of_ends(case))
+    if len(rises) < T.monotone and law is None:
         return None
     cycle = enclosing.outside(case)
     if cycle is not None:
         return cycle
     if amplitudes[-1] > T.grown_at_last * amplitudes[0]:
-        law = by_speed or trends.growth_law(
-            case, lambda: decay_laws.power_law(t[1:], amplitudes[1:]) or _law_of_ends(case)
-        )
         if law is not None and law.exponent < 0 and law.error < T.law_error_at_last * abs(law.exponent):
             return Answer(Kind.DIVERGES, law.numbers, trends.growing(case, law))
     slows = np.any(rises <= T.keeps_growing * amplitudes[-1]) or np.any(rises[1:] <= T.no_slower * rises[:-1])
@@ -103,7 +102,7 @@ def _tends_to(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> tuple[float,
 def _law_of_ends(case: Case) -> decay_laws.PowerLaw | None:
     """The law of the distances at the windows' ends: a mean over a window as long as all before lies beside it."""
     ends = [(look.stretch.t[-1], case.distances(look)[-1]) for look in case.looks[1:]]
-    return decay_laws.power_law(*np.transpose(ends))
+    return decay_laws.power_law(*np.reshape(ends, (-1, 2)).T)
 
 
 def _grows_exponentially(case: Case, t: np.ndarray, amplitudes: np.ndarray) -> Answer | None:
@@ -134,15 +133,9 @@ def _still_relaxing(case: Case) -> Answer | None:
     if orbit is None or orbit.method is Method.LYAPUNOV or not (orbit.attracts and orbit.is_told):
         return None
     case.note(f"still relaxing; the orbit was refined by {orbit.method} from where the run ended")
-    now, d = case.looks[-1], case.system.dim
-    kind, numbers = Kind.LIMIT_CYCLE, now.radii
+    kind, numbers = Kind.LIMIT_CYCLE, case.looks[-1].radii
     if orbit.method is Method.ROTATING_STATE:
-        off = orbit.flat[: 2 * d] - case.origin
-        kind = Kind.LIMIT_CIRCLE
-        numbers = {
-            "radius_phi": float(np.linalg.norm(off[:d])),
-            "radius_theta": float(np.linalg.norm(off[d:])),
-        }
+        kind, numbers = Kind.LIMIT_CIRCLE, case.largest(orbit.flat[None, : 2 * case.system.dim])
     numbers |= periodic_orbits.numbers_of(orbit) | periodic_orbits.radii_of(case, orbit)
     return Answer(kind, numbers, f"approaches a {kind.replace('-', ' ')} of period {orbit.period:.6g}")
 

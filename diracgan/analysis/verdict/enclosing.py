@@ -21,7 +21,7 @@ from ..kinds import Kind
 from ..linear.status import Status
 from ..orbits.lyapunov_exponents import exponents_along
 from . import rescaled, windows
-from .evidence import Answer, Case, Look, exponential
+from .evidence import Answer, Case, Look, exponential, on_circle
 
 _NEAR = np.geomspace(1.0, 0.18, 4)  # of the present amplitude: the first decade inward
 
@@ -152,11 +152,7 @@ def _at_every_size(case: Case, factor: float, answer: Answer) -> Answer | None:
     )
     if answer.kind == Kind.CONVERGES_SUBLINEARLY:
         return answer
-    numbers = {name: answer.numbers[name] / factor for name in ("radius_phi", "radius_theta")}
-    text = (
-        f"ends on a circle: |phi| = {numbers['radius_phi']:.6g}, |theta - x0| = {numbers['radius_theta']:.6g}"
-    )
-    return Answer(Kind.LIMIT_CIRCLE, numbers, text)
+    return on_circle({name: answer.numbers[name] / factor for name in ("radius_phi", "radius_theta")})
 
 
 def _by_normal_form(case: Case, now: Look) -> Answer | None:

@@ -293,6 +293,11 @@ class Case:
         off, d = zs - self.origin, self.system.dim
         return np.stack([np.sum(off[:, :d] ** 2, 1), np.sum(off[:, d:] ** 2, 1)], axis=1)
 
+    def largest(self, zs: np.ndarray) -> dict[str, Any]:
+        """The largest |phi| and |theta - x0| of rows of players, as a verdict reports them."""
+        phi, theta = np.sqrt(np.max(self.squares(zs), axis=0))
+        return {"radius_phi": float(phi), "radius_theta": float(theta)}
+
     def limit(self, z: np.ndarray) -> dict[str, Any]:
         """The numbers of a limit, in the game's own coordinates, without the debris of rounding."""
         d = self.system.dim
@@ -324,6 +329,14 @@ def exponential(rate: float, frequency: float | None = None) -> dict[str, Any]:
     """The numbers of an exponential decay."""
     turning = {} if frequency is None else {"frequency": frequency}
     return {"rate": rate, **turning, "half_life": math.log(2) / rate}
+
+
+def on_circle(numbers: dict[str, Any]) -> Answer:
+    """The verdict on a motion that ends with constant |phi| and |theta - x0|."""
+    phi, theta = numbers["radius_phi"], numbers["radius_theta"]
+    return Answer(
+        Kind.LIMIT_CIRCLE, numbers, f"ends on a circle: |phi| = {phi:.6g}, |theta - x0| = {theta:.6g}"
+    )
 
 
 Decide = Callable[[Case], Answer]

@@ -20,16 +20,16 @@ from ...dynamics.regimes import integrate
 from ..decision_thresholds import T
 from ..dynamical_system import ROWS, ContinuousSystem, DynamicalSystem, Stretch
 from ..kinds import Kind
-from ..orbits.rotating_states import commutes_with_rotations, rotating_state
-from .evidence import Answer, Case
-from .judges import attractors
+from ..orbits.rotating_states import commutes_with_rotations, rotating_state, turning_by
+from .evidence import Answer, Case, on_circle
+from .judges import periodic_orbits
 
 if TYPE_CHECKING:
     from scipy.integrate import OdeSolver
 
 
 class StiffSystem(ContinuousSystem):
-    """The flow of a system, by implicit steps for as long as explicit ones would be more."""
+    """The flow of a smooth system, by implicit steps for as long as explicit ones would be more."""
 
     def advance(
         self, state: np.ndarray, time: float, span: float, rows: int, loosened: float = 1.0
@@ -41,22 +41,22 @@ class StiffSystem(ContinuousSystem):
         ts = np.linspace(0.0, span, ROWS) if rows else np.full(ROWS, span)
         ys = np.full((ROWS, len(state)), np.nan)
         ys[ts == 0.0] = state
-        t, y, cost, met, most = 0.0, state, 0.0, 0, max(self._left, self._least)
+        t, y, cost, most = 0.0, state, 0.0, max(self._left, self._least)
         while True:
             if decay_times(self, y, span - t) < T.stiff_window:
                 rest = super().advance(y, time + t, span - t, rows, loosened)
                 left = ts > t
                 ys[left] = _at(rest, time + ts[left])
-                return rest._replace(t=time + ts, zs=ys, cost=rest.cost + self.price * cost)
+                return rest._replace(t=time + ts, zs=ys, cost=rest.cost + cost)
             tolerances = T.implicit[0], T.implicit[1] * self._size(y)
             asked = TimeSpan(0.0, span - t, ts[ts > t] - t, *tolerances, T.implicit_steps)
             out = integrate(_RADAU, self.system, y, asked, before=time + t)
-            ys[ts > t], met = out.ys, met + len(out.events)
-            spent = T.implicit_step * float(out.steps)
+            ys[ts > t] = out.ys
+            spent = self.price * T.implicit_step * float(out.steps)
             self._left, cost = self._left - spent, cost + spent
             when, t, y = time + t + out.when, t + out.t, out.y
             if out.result != MotionResult.MAX_STEPS or cost > most:
-                return Stretch(time + ts, ys, y, time + t, out.result, when, out.text, self.price * cost, met)
+                return Stretch(time + ts, ys, y, time + t, out.result, when, out.text, cost, 0)
 
 
 def _at(stretch: Stretch, times: np.ndarray) -> np.ndarray:
@@ -117,16 +117,15 @@ def _in_its_frame(case: Case, state: np.ndarray) -> Answer | None:
 
     d, motion, origin = case.system.dim, case.motion, case.origin
     z = state - origin
-    basis = np.linalg.qr(np.stack([z[:d], z[d:]], axis=1))[0]
-    spin = np.outer(basis[:, 1], basis[:, 0]) - np.outer(basis[:, 0], basis[:, 1])
-    whole = np.kron(np.eye(2), spin)
+    turning = turning_by(motion, z, z[d:])
+    whole = turning.whole
 
-    def turning(z: np.ndarray) -> tuple[np.ndarray, float]:
+    def velocity_of(z: np.ndarray) -> tuple[np.ndarray, float]:
         velocity = motion.as_it_stands(origin + z)
-        return velocity, float((spin @ z[:d]) @ velocity[:d] / (z[:d] @ z[:d]))
+        return velocity, float((turning.spin @ z[:d]) @ velocity[:d] / (z[:d] @ z[:d]))
 
     def shape(t: float, z: np.ndarray) -> np.ndarray:
-        velocity, omega = turning(z)
+        velocity, omega = velocity_of(z)
         return velocity - omega * (whole @ z)
 
     def sizes_of(z: np.ndarray) -> np.ndarray:
@@ -142,21 +141,20 @@ def _in_its_frame(case: Case, state: np.ndarray) -> Answer | None:
         run = steps_from(case.time, z)
         for _ in range(T.frame_steps):
             run.step()
-            velocity = np.linalg.norm(turning(run.y)[0])
+            velocity = np.linalg.norm(velocity_of(run.y)[0])
             # from there on its steps would follow rounding
             rests = bool(np.linalg.norm(shape(run.t, run.y)) <= T.frame_rests * velocity)
             if run.status != "running" or rests:
                 break
             now = sizes_of(run.y)
-            if np.any(
-                np.minimum(now, sizes) < T.alike * np.maximum(now, sizes)
-            ):  # each player has its tolerance
+            # each player has its own tolerance
+            if np.any(np.minimum(now, sizes) < T.alike * np.maximum(now, sizes)):
                 evaluations, sizes = evaluations + run.nfev, now
                 run = steps_from(run.t, run.y)
-    case.spent += T.implicit_step * float(evaluations + run.nfev) / _STAGES
+    case.spent += motion.price * T.implicit_step * float(evaluations + run.nfev) / _STAGES
     if not rests:
         return None
-    orbit = rotating_state(motion, origin + run.y, abs(turning(run.y)[1]), origin)
+    orbit = rotating_state(motion, origin + run.y, abs(velocity_of(run.y)[1]), origin)
     if orbit is None or not (orbit.attracts and orbit.is_told):
         return None
     now, end = sizes_of(run.y), sizes_of(orbit.flat[: 2 * d] - origin)
@@ -165,10 +163,7 @@ def _in_its_frame(case: Case, state: np.ndarray) -> Answer | None:
     case.note(
         f"stiff: followed on by implicit steps in the frame that turns with phi, it rests there by t = {run.t:.3g}"
     )
-    numbers = {"radius_phi": float(end[0]), "radius_theta": float(end[1]), "period": float(orbit.period)}
-    numbers |= attractors.multipliers_known(orbit.multipliers, orbit.errors)
-    text = f"ends on a circle: |phi| = {end[0]:.6g}, |theta - x0| = {end[1]:.6g}"
-    return Answer(Kind.LIMIT_CIRCLE, numbers, text)
+    return on_circle(case.largest(orbit.flat[None, : 2 * d]) | periodic_orbits.numbers_of(orbit))
 
 
 _STAGES = 10.0  # evaluations in a step, in the mean

@@ -61,9 +61,9 @@ def out_of_range(case: Case, stretch: Stretch) -> Answer:
 def _takes_as_long(case: Case, stretch: Stretch, numbers: dict[str, Any]) -> bool:
     """Whether steps have left the numbers as late as their rate says: where exp(s) takes over they do so at once."""
     parts = [*(look.stretch for look in case.looks[-1:]), stretch]
-    t, zs = (np.concatenate([part[k] for part in parts]) for k in (0, 1))
+    t = np.concatenate([part.t for part in parts])
     with np.errstate(all="ignore"):
-        r = case.distances_of(zs)
+        r = np.concatenate([case.distances_of(part.zs) for part in parts])
     seen = np.flatnonzero((r > 0) & (r < _SQUARES))
     if not numbers or not len(seen):
         return False

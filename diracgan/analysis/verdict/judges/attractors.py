@@ -293,6 +293,7 @@ def _rows_of_lines(case: Case) -> Iterator[Stretch]:
     """Rows in which two lines are looked for: of steps one for each, and then fewer of a turn over as many more turns.
 
     What a torus does beside its turns may take a dozen of these, as under Adam, and is no line within so few steps.
+    Where single steps would show few turns, the first rows lie some steps apart as well.
     """
     last = case.looks[-1].stretch
     turn = windows.mean_period(last) or 0.0

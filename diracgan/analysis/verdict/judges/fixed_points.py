@@ -117,7 +117,7 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     rate, frequency = float(rates[k]), float(turning[k])
     # what has arrived had as long as it takes to fall to rounding
     took = -math.log(T.eps) / rate if arrived else now.time - before.time
-    slides = len(slope) < len(rest.flat)
+    slides = len(slope) < len(rest.flat)  # and a spiral within a surface comes to no other side of it
     if not slides and _turns_off_its_side(case, z, frequency * took):
         return None
     told = f"its eigenvalue gives the rate {rate:.6g}" + (f", measured {measured:.6g}" if agrees else "")
@@ -130,7 +130,7 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
 
 
 def _turns_off_its_side(case: Case, z: np.ndarray, turned: float) -> bool:
-    """Whether the spiral about z, of which two windows have seen an angle, is that of one side of a kink or jump.
+    """Whether the spiral about z, which has been seen over an angle, is that of one side of a kink or jump.
 
     It ends where it comes to the other side, at half a turn at the latest: nothing may have arrived by then. A motion
     that falls like that over whole turns has shown both sides.

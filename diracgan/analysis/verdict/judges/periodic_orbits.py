@@ -191,8 +191,7 @@ def radii_of(case: Case, orbit: Orbit) -> dict[str, Any]:
             zs = points(motion, orbit.flat, round(orbit.period) - 1)[:, : 2 * motion.dim]
         else:
             zs = motion.advance(case.looks[-1].stretch.end, 0.0, 1.0, 1).zs
-        phi, theta = np.sqrt(np.max(case.squares(zs), axis=0))
-        return {"radius_phi": float(phi), "radius_theta": float(theta)}
+        return case.largest(zs)
     if orbit.method is Method.LYAPUNOV:
         return attractors.met_by_steps(case, case.looks[-1].radii)
     if orbit.method is not Method.SHOOTING:
@@ -208,17 +207,12 @@ def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:
         return answer
     exponent = float(np.log(np.abs(orbit.multipliers[0])) / orbit.period)
     longer = attractors.largest_exponent(case) if orbit.method is Method.LYAPUNOV else None
-    vanishes = longer is not None and not (longer.fades or longer.positive)
-    # over a turn, of which neighbours are looked at
-    if (
-        longer is not None
-        and vanishes
-        and longer.error * orbit.period <= T.known_neutral
-        and is_on_a_curve(case)
-    ):
-        off = f"{longer.value:.2g} +- {longer.error:.1g}"
-        case.note(f"over a longer run its largest Lyapunov exponent is {off}, which is not told from 0")
-        return _on_cycle(numbers, orbit.period)
+    if longer is not None and not (longer.fades or longer.positive):
+        is_known = longer.error * orbit.period <= T.known_neutral  # as of a multiplier over one turn
+        if is_known and is_on_a_curve(case):
+            off = f"{longer.value:.2g} +- {longer.error:.1g}"
+            case.note(f"over a longer run its largest Lyapunov exponent is {off}, which is not told from 0")
+            return _on_cycle(numbers, orbit.period)
     if longer is not None and (longer.fades or not longer.positive):
         part = "part ever more slowly" if longer.fades else "do not part as far as a long run tells"
         falls = ", and falls as the run goes on" if longer.fades else ""

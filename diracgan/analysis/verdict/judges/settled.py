@@ -12,7 +12,7 @@ from ...dynamical_system import Stretch
 from ...kinds import Kind
 from ...orbits.orbit import Method, Orbit
 from .. import enclosing, formatting, windows
-from ..evidence import Answer, Case
+from ..evidence import Answer, Case, on_circle
 from ..judging import judge
 from . import attractors, periodic_orbits
 
@@ -106,23 +106,24 @@ def _neutral(case: Case, stretch: Stretch, radii: dict[str, Any], moved: bool) -
             "conserved along the run: " + ", ".join(f"{n} to {e:.1g}" for n, (_, e) in conserved.items())
         )
         periodic_orbits.drifts_with_tolerance(case, list(conserved))
-    orbit = "its orbit for ever" + (f" with period {radii['period']:.6g}" if "period" in radii else "")
+    how = f" with period {radii['period']:.6g}" if "period" in radii else ""
+    kept = f"its orbit for ever{how}"
     if "period" not in radii and (repeat := windows.mean_period(case.radii(stretch))) is not None:
         radii["period"] = repeat
-        orbit = f"for ever an orbit whose radii repeat with period {repeat:.6g}"
+        how = f" whose radii repeat with period {repeat:.6g}"
+        kept = f"for ever an orbit{how}"
         case.note("the orbit does not close; what repeats are its radii, with the period given")
-    said = f"it keeps {orbit}, and so do its neighbours"
+    said = f"it keeps {kept}, and so do its neighbours"
     if moved:
         others = "some nearby starts come to it too, others keep orbits of their own"
-        said = f"it comes to and keeps {orbit}; {others}"
+        said = f"it comes to an orbit{how} and keeps it for ever; {others}"
     return Answer(Kind.NEUTRAL_ORBIT, radii, f"neutral: {said}")
 
 
 def _attracting(case: Case, radii: dict[str, Any], is_round: bool, orbit: Orbit | None) -> Answer | None:
-    phi, theta = radii["radius_phi"], radii["radius_theta"]
     if is_round:
-        text = f"ends on a circle: |phi| = {phi:.6g}, |theta - x0| = {theta:.6g}"
-        return Answer(Kind.LIMIT_CIRCLE, radii, text)
+        return on_circle(radii)
+    phi, theta = radii["radius_phi"], radii["radius_theta"]
     if orbit is not None or case.motion.discrete:
         text = f"ends on a limit cycle: largest |phi| = {phi:.6g}, |theta - x0| = {theta:.6g}"
         text += f", period {radii['period']:.6g}" if "period" in radii else ""
