@@ -54,8 +54,8 @@ class TimeSpan(NamedTuple):
         ts: times to keep, not decreasing, (k,).
         rtol: relative tolerance.
         atol: absolute tolerance.
-        steps: of the solver, after which the event loop gives up, and SciPy's.
-        switchings: after which any engine's run is given up.
+        steps: of the solver, after which a run is given up.
+        switchings: after which it is given up as well.
         shared: which sites were seen to share a surface that was crossed, (m, m), so that an engine may cross it again
             by itself; None to come back from every one.
     """
@@ -221,10 +221,8 @@ def _scipy(
                 ys[rows] = np.atleast_2d(path(ts[rows]).T)
             if guard is not None:
                 return RegimeSegment(ys, when, solution(t, y, when) if when > t else y, guard, "", steps)
-            if steps >= span.steps:
-                return RegimeSegment(ys, run.t, run.y, None, MotionResult.MAX_STEPS, steps)
-            if steps % _CHUNK == 0:
-                if failure := _hopeless(steps, run.t - since, t1 - run.t):
+            if run.status == "running" and (steps % _CHUNK == 0 or steps >= span.steps):
+                if failure := _hopeless(span, steps, run.t - since, t1 - run.t):
                     return RegimeSegment(ys, run.t, run.y, None, failure, steps)
                 since = run.t
             before = now
@@ -304,7 +302,7 @@ def _diffrax(name: str, system: DiracSystem, regime: Regime, y0: np.ndarray, spa
         if bool(event) or bool(ok) or int(steps) < _CHUNK:
             failure = "" if bool(ok) else MotionResult.STIFF
             break
-        if failure := _hopeless(taken, t - start[0], t1 - t):
+        if failure := _hopeless(span, taken, t - start[0], t1 - t):
             return RegimeSegment(ys, t, y, None, failure, taken)
     guard, when = first_to_fall(*(np.asarray(a) for a in watch(system, y, regime))), t
     # a root search that ran out of digits ends next to the surface, and not as an event
@@ -347,9 +345,9 @@ def _at_a_guard(system: DiracSystem, y: np.ndarray, regime: Regime, guard: int) 
     return bool(value * speed <= _BESIDE * float(np.max(np.abs(y))) * abs(slope))
 
 
-def _hopeless(taken: int, progress: float, left: float) -> str:
+def _hopeless(span: TimeSpan, taken: int, progress: float, left: float) -> str:
     """Why an engine gives up after so many steps, the last chunk of which made this progress; "" while it does not."""
-    if taken >= MAX_STEPS:
+    if taken >= span.steps:
         return MotionResult.MAX_STEPS
     return MotionResult.STIFF if left * _CHUNK > 100 * MAX_STEPS * progress else ""
 

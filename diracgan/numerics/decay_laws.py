@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 _CONSTANT = 1e-6  # of a speed: one that varies by less is constant
-_DIES_OUT = (
-    0.7  # of a change in half a decade: the next one, at most, of one that dies out like t^-0.3 or faster
-)
+# of a change in half a decade: the next one, at most, of one that dies out like t^-0.3 or faster
+_DIES_OUT = 0.7
 _LEAST_ERROR = 0.005  # of an exponent
 _STAYS = 0.1  # of the distance that is left: by which a limit may move with two samples more
 
@@ -99,11 +98,11 @@ def _linear(t: np.ndarray, speed: np.ndarray) -> PowerLaw | None:
     """
     if not np.all(speed > 0) or t[-1] < 10.0 * t[0]:
         return None
-    late = np.log(t[-1]) - np.log(10.0) * np.array([1.0, 0.5, 0.0])
-    before, now = np.diff(np.interp(late, np.log(t), np.log(speed)))
     if np.ptp(speed) <= _CONSTANT * speed[-1]:
         return PowerLaw(-1.0, float(speed[-1]), 0.0, _LEAST_ERROR)
-    if not 0 < now / before < _DIES_OUT:
+    late = np.log(t[-1]) - np.log(10.0) * np.array([1.0, 0.5, 0.0])
+    before, now = np.diff(np.interp(late, np.log(t), np.log(speed)))
+    if not (before * now > 0 and abs(now) < _DIES_OUT * abs(before)):
         return None
     left = now * now / (before - now)
     return PowerLaw(-1.0, float(speed[-1] * np.exp(left)), 0.0, max(float(abs(now)), _LEAST_ERROR))
