@@ -339,9 +339,8 @@ def _slide(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) ->
     here = velocity(system, y, regime.modes)
     steps = jax.vmap(lambda modes: velocity(system, y, modes))(_far_sides(regime)) - here
     normals = jax.jacfwd(lambda y: _slid_upon(regime, surfaces(system, y, regime.modes)))(y)
-    units = jnp.max(
-        jnp.abs(normals), axis=1
-    )  # a slide towards a corner shortens them until no square is left
+    # a slide towards a corner shortens them until no square is left
+    units = jnp.max(jnp.abs(normals), axis=1)
     units = jnp.where(units > 0, units, 1.0)
     normals = normals / units[:, None]
     matrix, pull = normals @ steps.T, -normals @ here
@@ -393,9 +392,8 @@ def _pushed(velocity: Velocity, system: DiracSystem, y: Array, regime: Regime) -
     return jnp.where(slide.stands, jnp.stack(ends), slide.shares)
 
 
-_LEAVES = (
-    1e-7  # of the field: the speed through a surface on which it would stand, by which the motion leaves it
-)
+# of the field: the speed through a surface on which it would stand, by which the motion leaves it
+_LEAVES = 1e-7
 _BESIDE = 1e-12  # of the state and the datum: how far beside a surface a root is looked at
 _FURTHER = 16.0  # times as far, a second time
 _AT_MOST = 4.0  # times the root that was measured further off

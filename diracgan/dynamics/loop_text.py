@@ -39,10 +39,10 @@ static double power(double x, double y) {{ return x >= 0 && x < 1 && y * (x - 1)
 #: functions and, in this order, its sizes: ``N`` entries of a state, ``WAYS`` neighbours carried along with it,
 #: ``SITES`` guards besides the float range; ``FROZEN`` tells that a field without a value is another loop's business,
 #: ``SLIDES`` along how many surfaces the motion slides; of its ``PARAMETERS`` the signs of the branches begin at
-#: ``MODES`` and the slacks of the surfaces at ``SLACK``. The float range
-#: ends at ``LARGEST``; ``LEAVING`` is the slack of a surface that is being left, as a share of what its guard changes
-#: by while the state does by its size. A surface whose sites are known to switch together, and which the field
-#: crosses, is crossed here; whatever else happens at a surface ends the loop.
+#: ``MODES`` and the slacks of the surfaces at ``SLACK``. The float range ends at ``LARGEST``; ``LEAVING`` is the slack
+#: of a surface that is being left, as a share of what its guard changes by while the state does by its size. A surface
+#: whose sites are known to switch together, and which the field crosses, is crossed here; whatever else happens at a
+#: surface ends the loop.
 EVENT_LOOP = """
 typedef void Function(const double *p, const double *x, double *out);
 typedef struct { Function *field, *watched; const int64_t *sizes; } Flow;

@@ -112,7 +112,8 @@ class Adam(_Adaptive):
 
     def _corrections(self, steps: Array) -> tuple[Array | None, Array | None]:
         """What averages that began at 0 are to be divided by; None for nothing."""
-        return 1.0 - lax.pow(self.beta1, steps), 1.0 - lax.pow(self.beta2, steps)  # floats to whole numbers
+        # strict promotion, where a caller has asked for it, refuses a float ** a whole number
+        return 1.0 - lax.pow(self.beta1, steps), 1.0 - lax.pow(self.beta2, steps)
 
     def _step(self, who: str, z: Pytree, new: Moments, first: Array | None, second: Array | None) -> Pytree:
         h = getattr(self.rates, who)

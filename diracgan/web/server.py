@@ -22,9 +22,8 @@ HOST = "127.0.0.1"
 _LOAD_AFTER_S = 1.0  # a browser that comes at once is sent the page first
 MOST_BYTES = 1 << 20  # of one request: what the controls hold is a few thousand
 HEAD_S = 20.0  # within which a connection asks: who only holds it open takes a place from the page
-MOST_CONNECTIONS = (
-    128  # a browser opens six to one server; each takes a file's number, of which a process has few
-)
+# a browser opens six to one server; each takes a file's number, of which a process has few
+MOST_CONNECTIONS = 128
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]

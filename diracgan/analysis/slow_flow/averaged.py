@@ -38,9 +38,8 @@ from .rotation import (
 
 _FACTOR = 1.3  # from one radius to the next
 _MOST_RADIUS = 1e5  # steps of the players; there one rotation takes half a million iterations
-_FAR_FACTOR = (
-    3.0  # the same beyond it: all rotations together then take as long as 1.5 of the last, and not 4
-)
+# the same beyond it: all rotations together then take as long as 1.5 of the last, and not 4
+_FAR_FACTOR = 3.0
 _FARTHEST = 1e6  # steps from which a start is followed
 _ADAPTIVE = 3.0  # a step that is so much longer for a ten times larger gradient follows the gradient
 _FORGOTTEN = 1e-9  # from 1: the decay of a memory that never forgets
