@@ -21,7 +21,8 @@ from ..decision_thresholds import T
 from ..dynamical_system import ROWS, ContinuousSystem, DynamicalSystem, Stretch
 from ..kinds import Kind
 from ..orbits.rotating_states import commutes_with_rotations, rotating_state, turning_by
-from .evidence import Answer, Case, on_circle
+from . import consistency
+from .evidence import Answer, Case, by, on_circle
 from .judges import periodic_orbits
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def followed_on(case: Case, follow: Callable[[Case, np.ndarray, float], Answer])
     if len(state) != len(case.origin) or decay_times(case.motion, state, case.time) < T.stiff_run:
         return None
     if commutes_with_rotations(case.motion, state):
-        return _in_its_frame(case, state)
+        answer = in_its_frame(case, state)
+        return by(in_its_frame, answer) if answer is not None and consistency.agrees(case, answer) else None
     late = case.looks[T.transient :]
     if late and not case.goes_one_way(late):  # within each turn implicit steps would be no longer
         return None
@@ -108,7 +110,7 @@ def followed_on(case: Case, follow: Callable[[Case, np.ndarray, float], Answer])
     return None if answer.kind == Kind.UNDECIDED else answer
 
 
-def _in_its_frame(case: Case, state: np.ndarray) -> Answer | None:
+def in_its_frame(case: Case, state: np.ndarray) -> Answer | None:
     """The circle on which a motion ends whose shape comes to rest in the frame that turns with phi.
 
     z' = F(z) - w W z, with the unit W of angular velocity in the plane of the players and w that of phi.

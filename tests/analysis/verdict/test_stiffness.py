@@ -8,7 +8,7 @@ from scipy.linalg import expm
 
 import diracgan as dg
 from diracgan.analysis.dynamical_system import ContinuousSystem
-from diracgan.analysis.verdict.stiffness import StiffSystem, decay_times
+from diracgan.analysis.verdict.stiffness import StiffSystem, decay_times, in_its_frame
 from diracgan.dynamics.filippov import DiracSystem
 from diracgan.dynamics.motion_result import MotionResult
 from diracgan.game import Players
@@ -63,10 +63,12 @@ def test_a_slaved_start_is_followed_to_where_it_turns():
 
 
 @pytest.mark.parametrize("far", [120.0, 1e3])
-def test_a_circle_beside_which_a_mode_is_stiff_is_reached_in_the_turning_frame(far):
+def test_a_circle_beside_which_a_mode_is_stiff_is_reached_in_the_turning_frame(far, caplog):
+    caplog.set_level("DEBUG", "diracgan.analysis.verdict")
     # l = |phi ^ theta| = 1e4 is kept: radii sqrt(l), T = 4 pi, exponents mu^2 + (l/2) mu + 1 = 0
     v = dg.verdict(dg.variant("ns"), [far, 0.0], [0.0, 1e4 / far], effort=0.02, edge=False)
     assert v.kind == "limit-circle" and v.numbers["period"] == pytest.approx(4 * np.pi, rel=1e-9)
+    assert f"decided by {in_its_frame.__module__}.in_its_frame: {v.text}" in caplog.text
     assert v.numbers["radius_phi"] == pytest.approx(100.0, rel=1e-6)
     assert v.numbers["radius_theta"] == pytest.approx(100.0, rel=1e-6)
     slow = 2.0 / (-2500.0 - np.sqrt(2500.0**2 - 1)) / 2
