@@ -54,7 +54,7 @@ class TimeSpan(NamedTuple):
         ts: times to keep, not decreasing, (k,).
         rtol: relative tolerance.
         atol: absolute tolerance.
-        steps: of the solver, after which a run is given up.
+        steps: of the solver, after which a run is given up; by diffrax at the end of a chunk of them.
         switchings: after which it is given up as well.
         shared: which sites were seen to share a surface that was crossed, (m, m), so that an engine may cross it again
             by itself; None to come back from every one.
