@@ -326,7 +326,7 @@ class DiscreteSystem(DynamicalSystem):
         """Of a system and a rule; its ``change`` is that of the rule which has run for long."""
         super().__init__(system, rule.period)
         self.rule = dirac.cast(dataclasses.replace(rule, ema=None), jnp.float64)  # the average moves nothing
-        self.long_run = self.rule.at_rest if near_rest else self.rule.bias_corrected
+        self.long_run = self.rule.at_rest_as_remembered if near_rest else self.rule.bias_corrected
 
     def begin(self, phi: np.ndarray, theta: np.ndarray) -> State:
         """The state at the start."""

@@ -190,7 +190,8 @@ class AdamW(Adam):
 class AMSGrad(Adam):
     """Adam divided by the root of the largest averaged square so far: steps never become longer again.
 
-    The largest square forgets nothing, so that it has the multiplier 1 at rest.
+    The largest square L forgets nothing, so that it has the multiplier 1 at rest, where a motion that comes with it
+    steps by h m/(sqrt(L) + eps): the point may attract the motion and repel what starts beside it, whose L is 0.
 
     Example:
         >>> import diracgan as dg
@@ -217,6 +218,19 @@ class AMSGrad(Adam):
 
     def _roots(self, own: Moments) -> Pytree:
         return jax.tree.map(lambda s: jnp.sqrt(s) + self.eps, own.largest)
+
+    @property
+    def at_rest_as_remembered(self) -> Rule:
+        """The step is h m/(sqrt(L) + eps), with the largest averaged square L that is carried."""
+        return variation(self, _AtRestAsRemembered)
+
+
+class _AtRestAsRemembered(_AtRest):
+    """The same where the memory holds a largest square, by which nothing changes as long as m = 0."""
+
+    def _step_at_rest(self: Any, who: str, z: Pytree, v: Pytree, new: Moments) -> Pytree:
+        h, roots = getattr(self.rates, who), self._roots(lax.stop_gradient(new))
+        return jax.tree.map(lambda m, s: h * m / s, new.mean, roots)
 
 
 @register_rule("rmsprop", reference="Tieleman, Hinton 2012, Neural Networks for Machine Learning, lecture 6e")

@@ -135,6 +135,16 @@ class Rule(Parametric):
         return self
 
     @property
+    def at_rest_as_remembered(self) -> Rule:
+        """:attr:`at_rest` beside what a motion has left in a memory that forgets nothing; a fresh one is 0 there."""
+        return self.at_rest
+
+    @property
+    def remembers_at_rest(self) -> bool:
+        """Whether there is such a memory: then :attr:`at_rest_as_remembered` is another map than :attr:`at_rest`."""
+        return jax.tree.structure(self.at_rest_as_remembered) != jax.tree.structure(self.at_rest)
+
+    @property
     def differs_at_rest(self) -> bool:
         """Whether :attr:`at_rest` is another map than the rule's own, which shares its first derivative alone."""
         return jax.tree.structure(self.at_rest) != jax.tree.structure(self)

@@ -183,6 +183,11 @@ class Lookahead(Rule):
         return dataclasses.replace(self, inner=self.fast.at_rest)
 
     @property
+    def at_rest_as_remembered(self) -> Rule:
+        """Around that of the inner rule."""
+        return dataclasses.replace(self, inner=self.fast.at_rest_as_remembered)
+
+    @property
     def is_smooth_at_rest(self) -> bool:
         """As the inner rule."""
         return self.fast.is_smooth_at_rest

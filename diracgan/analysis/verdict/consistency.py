@@ -76,11 +76,18 @@ def _against_multipliers(case: Case, answer: Answer) -> str | None:
 
 
 def _against_the_linearisation(case: Case, answer: Answer) -> str | None:
-    """A law is not the end where eigenvalues decide, and nothing comes exponentially to what repels."""
+    """A law is not the end where eigenvalues decide, and nothing comes exponentially to what repels.
+
+    Of a memory that fades at no point the eigenvalues with which the motion comes are not those of (0, x0).
+    """
     status = case.linear.status
     if answer.kind == Kind.CONVERGES_SUBLINEARLY and case.decided:
         return f"(0, x0) is {status} by its eigenvalues"
-    if answer.kind == Kind.CONVERGES_EXPONENTIALLY and status == Status.UNSTABLE:
+    if (
+        answer.kind == Kind.CONVERGES_EXPONENTIALLY
+        and status == Status.UNSTABLE
+        and not case.remembers_for_ever
+    ):
         left = case.distances(case.looks[-1])[-1] if case.looks else 0.0
         return "(0, x0) is unstable by its eigenvalues" if left > T.arrived * case.r0 else None
     return None

@@ -143,6 +143,14 @@ class Case:
         return self.rule is not None and self.rule.is_adaptive
 
     @property
+    def remembers_for_ever(self) -> bool:
+        """Whether what a rule remembers stays at rest: that memory, and not a fresh one, decides what it does there.
+
+        So does AMSGrad's largest square: the eigenvalues at (0, x0) are those of a run that begins beside it.
+        """
+        return self.rule is not None and self.rule.remembers_at_rest
+
+    @property
     def eigenvalues_tell_turns(self) -> bool:
         """Whether a turn takes as long as the eigenvalues at (0, x0) say; else as long as it is wide."""
         return self.linear.differentiable is not False and self.linear.is_equilibrium and not self.adapts

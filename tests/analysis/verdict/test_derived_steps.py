@@ -283,3 +283,41 @@ def test_a_circle_with_kinks_is_as_large_as_the_steps_on_it(name, step):
     assert v.kind == "limit-cycle"
     # the largest of n steps lies below that of the circle by about (turn/n)^2
     assert [v.numbers["radius_phi"], v.numbers["radius_theta"]] == pytest.approx(largest, rel=3e-6)
+
+
+def amsgrad_with_consensus(z: np.ndarray, lr: float, eps: float, count: int) -> np.ndarray:
+    """The roots that AMSGrad divides by after its steps on ns + consensus=1, by its own formulas in d = 1."""
+    z, m, v, largest = (np.array(x, float) for x in (z, np.zeros(2), np.zeros(2), np.zeros(2)))
+    for n in range(1, count + 1):
+        phi, theta = z
+        a, b = 1 / (1 + np.exp(-phi * theta)), 1 / (1 + np.exp(phi * theta))
+        bend = a * b
+        f = np.array([-a * theta, b * phi])
+        slope = np.array(
+            [[-bend * theta**2, -a - bend * phi * theta], [b - bend * phi * theta, -bend * phi**2]]
+        )
+        g = f - slope.T @ f
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        largest = np.maximum(largest, v / (1 - 0.999**n))
+        z = z + lr * m / (1 - 0.9**n) / (np.sqrt(largest) + eps)
+    return np.sqrt(largest) + eps
+
+
+@pytest.mark.parametrize("eps", [1e-8, 0.0])
+def test_amsgrad_comes_to_rest_with_the_largest_square_that_it_remembers(eps):
+    # F = J z with J = [[0, -1/2], [1/2, 0]] near rest, and v = F - J^T F = (J - 1/4) z; with the roots s that it keeps
+    # the state (z, m) is multiplied by [[1 + (1 - b) D A, b D], [(1 - b) A, b]], D = h/s. A fresh memory has D = h/eps
+    found = dg.verdict(
+        dg.variant("ns").with_(consensus=1.0), [0.1], [0.2], dg.rule("amsgrad", lr=0.01, eps=eps)
+    )
+    a = np.array([[-0.25, -0.5], [0.5, -0.25]])
+    d = np.diag(0.01 / amsgrad_with_consensus(np.array([0.1, 0.2]), 0.01, eps, 3000))
+    step = np.block([[np.eye(2) + 0.1 * d @ a, 0.9 * d], [0.1 * a, 0.9 * np.eye(2)]])
+    slowest = max(np.linalg.eigvals(step), key=abs)
+    assert found.kind == "converges-exponentially"
+    assert found.numbers["rate"] == pytest.approx(-np.log(abs(slowest)), rel=1e-6)
+    assert found.numbers["frequency"] == pytest.approx(abs(np.angle(slowest)), rel=1e-6)
+    if eps:
+        assert "where that begins afresh, the equilibrium is unstable" in found.text
+        fresh = dg.spectrum(dg.variant("ns").with_(consensus=1.0), 1, rule=dg.rule("amsgrad", lr=0.01))
+        assert fresh.status == "unstable"

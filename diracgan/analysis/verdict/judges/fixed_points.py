@@ -143,6 +143,8 @@ def _approaches(case: Case, z: np.ndarray, other: str | None, rate: float, frequ
     numbers, per = exponential(rate, frequency), f"exp(-{rate:.5g} {case.clock})"
     if other is None:
         how = f"spirals in at angular frequency {frequency:.5g}" if frequency > 0 else "goes in directly"
+        if case.remembers_for_ever and case.linear.status == Status.UNSTABLE:
+            how += ", with what its rule remembers: where that begins afresh, the equilibrium is unstable"
         answer = case.to_equilibrium(Kind.CONVERGES_EXPONENTIALLY, numbers, f" like {per}; it {how}")
         return answer._replace(numbers=numbers | case.limit(z))
     return Answer(Kind.CONVERGES_ELSEWHERE, numbers | case.limit(z), f"converges like {per} to {other}")
