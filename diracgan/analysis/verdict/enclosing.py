@@ -89,6 +89,31 @@ def lasting_drift(case: Case) -> Drift | None:
     return seen if T.explained[0] < changed / expected < T.explained[1] else None
 
 
+def drifts_further_out(case: Case) -> Answer | None:
+    """Undecided, where steps keep an orbit of the plane as far as they are followed, and larger ones about it drift.
+
+    What analytic steps change an amplitude by in a turn is analytic in it: if they kept all orbits of an interval they
+    would keep those about them too. Alternating steps h on the saturating game drift by some 1e-4 h^4 r^8, which no run
+    shows where r is small. Steps of one side of a kink may keep what steps across it do not.
+    """
+    analytic = case.motion.discrete and not surface_count(case.system) and not case.adapts
+    if not analytic or case.motion.dim > 1 or case.nested or case.linear.status != Status.MARGINAL:
+        return None
+    outer = max(case.scales.outer / case.looks[-1].rms, 1.0)
+    seen = [drift(case, outer * share) for share in T.further_out]
+    signs = {s.sign for s in seen}
+    if signs not in ({1}, {-1}) or not all(math.isfinite(s.rate) for s in seen):
+        return None
+    sizes = " and ".join(f"{case.looks[-1].rms * outer * share:.3g}" for share in T.further_out)
+    way = "grow" if 1 in signs else "fall"
+    rates = " and ".join(f"{abs(s.rate):.3g}" for s in seen)
+    text = (
+        "undecided: it keeps its orbit as far as a run tells, but larger ones do not, and steps without a kink keep no "
+        f"ring of orbits inside those: at the distances {sizes} they {way} by shares of {rates} per iteration"
+    )
+    return Answer(Kind.UNDECIDED, case.looks[-1].radii, text)
+
+
 def has_kept_neighbours(case: Case, factor: float = 1.0) -> bool:
     """Whether an orbit of the plane, ``factor`` times as large as the last window, has others that keep their size.
 

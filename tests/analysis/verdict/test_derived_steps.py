@@ -321,3 +321,32 @@ def test_amsgrad_comes_to_rest_with_the_largest_square_that_it_remembers(eps):
         assert "where that begins afresh, the equilibrium is unstable" in found.text
         fresh = dg.spectrum(dg.variant("ns").with_(consensus=1.0), 1, rule=dg.rule("amsgrad", lr=0.01))
         assert fresh.status == "unstable"
+
+
+def growth_of_alternating_saturating_steps(size: float, lr: float, count: int) -> float:
+    """d log r/dn of alternating steps of the saturating game in d = 1, whose turns of 40 steps its means average."""
+    phi, theta, logs = size, 0.0, []
+    for _ in range(count):
+        phi = phi - lr * theta / (1 + np.exp(-phi * theta))
+        theta = theta + lr * phi / (1 + np.exp(-phi * theta))
+        logs.append(np.log(np.hypot(phi, theta)))
+    first, second = np.split(np.array(logs), 2)
+    return 2 * float(np.mean(second) - np.mean(first)) / count
+
+
+@pytest.mark.parametrize("lr", [0.4, 0.1])
+def test_steps_that_drift_too_slowly_to_be_seen_are_not_said_to_be_neutral_for_ever(lr):
+    # the flow keeps r; an alternating step is neither symplectic nor reversible here, and r drifts by some 1e-4 h^4 r^8
+    assert growth_of_alternating_saturating_steps(1.5, 0.4, 8000) > 1e-5
+    start = [0.1], [0.2]
+    found = dg.verdict(dg.variant("saturating"), *start, dg.rule("alternating", lr=lr), edge=False)
+    assert found.kind == "undecided"
+    assert "they grow" in found.text
+    assert dg.verdict(dg.variant("saturating"), *start, edge=False).kind == "neutral-orbit"
+
+
+@pytest.mark.parametrize("name", ["wgan-linear", "hinge"])
+def test_alternating_steps_of_a_bilinear_game_are_neutral_for_ever(name):
+    # of determinant 1: phi^2 + theta^2 - h phi theta is kept; hinge's margins are further out than these orbits
+    found = dg.verdict(dg.variant(name), [0.1], [0.2], dg.rule("alternating", lr=0.1), edge=False)
+    assert found.kind == "neutral-orbit"

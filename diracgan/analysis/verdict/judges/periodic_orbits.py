@@ -50,9 +50,8 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
     numbers: dict[str, Any] = {"radius_phi": float(met[0]), "radius_theta": float(met[1])}
     orbit = refined(case, stretch)
     if _keeps(case, orbit):
-        return Answer(
-            Kind.NEUTRAL_ORBIT, numbers, "neutral: it keeps its orbit for ever, and so do its neighbours"
-        )
+        text = "neutral: it keeps its orbit for ever, and so do its neighbours"
+        return enclosing.drifts_further_out(case) or Answer(Kind.NEUTRAL_ORBIT, numbers, text)
     if (torus := _on_torus(case, orbit, numbers)) is not None:
         return torus
     if not drawn and (orbit is None or not (orbit.attracts_all or orbit.repels)):

@@ -58,7 +58,8 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
         if enclosing.has_kept_neighbours(case):
             case.note("on one side of it orbits are kept for ever: it attracts from the other alone")
     if not attracts and not nears and not (moved and (orbit is None or (is_round and not exact))):
-        return enclosing.larger(case, now) or _drifting(case) or _neutral(case, stretch, radii, moved)
+        doubted = enclosing.larger(case, now) or _drifting(case) or enclosing.drifts_further_out(case)
+        return doubted or _neutral(case, stretch, radii, moved)
     if orbit is not None and orbit.method is Method.LYAPUNOV:  # which never repeats
         several = attractors.circles_in_turn(case, radii)
         if several is not None:
