@@ -76,7 +76,7 @@ def case_of(path, times, motion=None, status="marginal", dim=1):
     case = object.__new__(Case)
     case.motion = Written(dim=dim) if motion is None else motion
     case.system = DiracSystem(dg.variant("wgan-linear"), np.zeros(dim), Players(1.0, 1.0), tau=None)
-    case.origin, case.line, case.lyapunov = np.zeros(2 * dim), None, None
+    case.origin, case.line, case.lyapunov, case.rule = np.zeros(2 * dim), None, None, None
     case.linear = SimpleNamespace(status=status, jacobian=None, differentiable=True)
     case.linear.multipliers = case.linear.eigenvalues = np.empty(0)
     case.turn, case.spent, case.budget, case.nested, case.ended = TURN, 1.0, 1.0, False, False
