@@ -247,6 +247,9 @@ class Thresholds:
     normal_form_sizes: tuple[float, ...] = (0.1, 0.03, 0.01, 1e-3, 1e-4)
     # of the size beyond which a field is bent no more, or of a larger orbit: where steps show how orbits drift
     further_out: tuple[float, float] = (1.5, 2.0)
+    drift_told: float = 10.0  # errors above which such a drift is told with its rate
+    areas_seen: int = 32  # places at which a step's determinant is looked at
+    areas_kept: float = 1e-12  # what it may differ from 1 by there: rounding
     drift_rounding: float = 1e-9  # of log a over a window: the solver's tolerance over its turns
     drift_wobble: float = 1e-4  # of what log a swings by: what averaging over some eight turns leaves of it
     explained: tuple[float, float] = (

@@ -26,7 +26,7 @@ def agrees(case: Case, answer: Answer) -> bool:
     reason = objection(case, answer)
     if reason is None:
         return True
-    line = f"followed longer: it looks as if it {answer.text}, but {reason}"
+    line = f"followed longer: it looks as if {answer.claim}, but {reason}"
     if line not in case.evidence:
         case.note(line)
     return False
@@ -37,7 +37,7 @@ def examined(case: Case, answer: Answer) -> Answer:
     reason = objection(case, answer)
     if reason is None:
         return answer
-    text = f"undecided: it looks as if it {answer.text}, but {reason}"
+    text = f"undecided: it looks as if {answer.claim}, but {reason}"
     return by(examined, Answer(Kind.UNDECIDED, {}, text))
 
 

@@ -8,6 +8,7 @@ g < 0 outside is an attracting cycle, and without one the linearisation decides 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from ..linear.status import Status
 from ..orbits.lyapunov_exponents import exponents_along
 from . import rescaled, windows
 from .evidence import Answer, Case, Look, exponential, on_circle
+from .scales import Scales
 
 _NEAR = np.geomspace(1.0, 0.18, 4)  # of the present amplitude: the first decade inward
 
@@ -89,29 +91,47 @@ def lasting_drift(case: Case) -> Drift | None:
     return seen if T.explained[0] < changed / expected < T.explained[1] else None
 
 
-def drifts_further_out(case: Case) -> Answer | None:
-    """Undecided, where steps keep an orbit of the plane as far as they are followed, and larger ones about it drift.
+def may_drift(case: Case, conserved: Iterable[str]) -> Answer | None:
+    """Undecided, where steps keep an orbit as far as they are followed, and nothing that they keep holds it there.
 
-    What analytic steps change an amplitude by in a turn is analytic in it: if they kept all orbits of an interval they
-    would keep those about them too. Alternating steps h on the saturating game drift by some 1e-4 h^4 r^8, which no run
-    shows where r is small. Steps of one side of a kink may keep what steps across it do not.
+    Alternating steps h on the saturating game drift by a high power of the size, which no run shows where that is
+    small: with q = (|phi|^2 + |theta|^2)/2 and l = phi ^ theta, which they keep, and u^2 = q^2 - l^2, per step
+    d log r/dn = h^4 u^2 (q^2/6144 + 7 u^2/8192), in d = 1 25/393216 h^4 r^8. What analytic steps change a size by is
+    analytic in it, so that larger orbits show the drift; those of one side of a kink may keep what others do not.
+
+    Args:
+        case: the motion.
+        conserved: the names of what it keeps, as of ``periodic_orbits.conserved``.
     """
-    analytic = case.motion.discrete and not surface_count(case.system) and not case.adapts
-    if not analytic or case.motion.dim > 1 or case.nested or case.linear.status != Status.MARGINAL:
+    if not case.motion.discrete or case.adapts or case.nested or case.linear.status != Status.MARGINAL:
         return None
+    if _is_held(case, conserved):
+        return None
+    how = "steps that keep neither areas nor a size may drift by less than a run shows"
     outer = max(case.scales.outer / case.looks[-1].rms, 1.0)
-    seen = [drift(case, outer * share) for share in T.further_out]
+    seen = [] if surface_count(case.system) else [drift(case, outer * share) for share in T.further_out]
+    told = all(math.isfinite(s.rate) and abs(s.rate) > T.drift_told * s.error for s in seen)
     signs = {s.sign for s in seen}
-    if signs not in ({1}, {-1}) or not all(math.isfinite(s.rate) for s in seen):
-        return None
-    sizes = " and ".join(f"{case.looks[-1].rms * outer * share:.3g}" for share in T.further_out)
-    way = "grow" if 1 in signs else "fall"
-    rates = " and ".join(f"{abs(s.rate):.3g}" for s in seen)
-    text = (
-        "undecided: it keeps its orbit as far as a run tells, but larger ones do not, and steps without a kink keep no "
-        f"ring of orbits inside those: at the distances {sizes} they {way} by shares of {rates} per iteration"
-    )
+    if told and signs in ({1}, {-1}):
+        sizes = " and ".join(f"{case.looks[-1].rms * outer * share:.3g}" for share in T.further_out)
+        way = "grow" if 1 in signs else "fall"
+        rates = " and ".join(f"{abs(s.rate):.3g}" for s in seen)
+        how = (
+            "larger ones do not, and without a kink there is no size at which that begins: at the distances "
+            f"{sizes} they {way} by shares of {rates} per iteration"
+        )
+    text = f"undecided: it keeps its orbit as far as a run tells, but {how}"
     return Answer(Kind.UNDECIDED, case.looks[-1].radii, text)
+
+
+def _is_held(case: Case, conserved: Iterable[str]) -> bool:
+    """Whether a size is conserved, or the change is as at one size at all, or steps keep areas, as twist maps do."""
+    if any(name.endswith("^2") for name in conserved) or case.scales == Scales(1.0, 1.0):
+        return True
+    zs = case.looks[-1].stretch.zs
+    states = case.motion.begun(zs[:: max(1, len(zs) // T.areas_seen)])
+    areas = [np.linalg.det(np.eye(len(y)) + case.motion.jacobian(y)) for y in states]
+    return bool(np.max(np.abs(np.abs(areas) - 1)) < T.areas_kept)
 
 
 def has_kept_neighbours(case: Case, factor: float = 1.0) -> bool:

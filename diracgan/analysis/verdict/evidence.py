@@ -57,6 +57,12 @@ class Answer(NamedTuple):
     text: str
     judge: str = ""
 
+    @property
+    def claim(self) -> str:
+        """The sentence after "it looks as if": without the kind that some begin with, as "neutral: it keeps"."""
+        kind, _, said = self.text.partition(": ")
+        return said if " " not in kind and said.startswith(("it ", "its ")) else f"it {self.text}"
+
 
 def by(judge: Callable[..., Any], answer: Answer) -> Answer:
     """The answer with the name of the function that gave it."""

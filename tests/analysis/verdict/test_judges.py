@@ -461,6 +461,23 @@ def test_a_verdict_that_contradicts_itself_is_undecided(kind, numbers, status, s
     assert len(case.evidence) == (says is not None)  # noted once
 
 
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        ("neutral: it keeps its orbit for ever", "it keeps its orbit for ever"),
+        ("chaotic: it stays bounded", "it stays bounded"),
+        ("undecided: its orbit looks neutral", "its orbit looks neutral"),
+        ("converges like exp(-0.1 n) to (1; 2)", "it converges like exp(-0.1 n) to (1; 2)"),
+        ("diverges like n: it passes 1e+150", "it diverges like n: it passes 1e+150"),
+    ],
+)
+def test_what_an_answer_claims_reads_on_as_a_clause(text, claim):
+    case = case_of(spiral(np.ones_like), [0.0], status="unstable")
+    answer = Answer(Kind.LIMIT_CYCLE, {"radius_phi": 0.0, "radius_theta": 0.0}, text)
+    expected = f"undecided: it looks as if {claim}, but the orbit has no size"
+    assert consistency.examined(case, answer).text == expected
+
+
 def test_a_drifting_orbit_is_not_neutral_and_growth_towards_a_cycle_does_not_last():
     reason = consistency.objection(inside(0.3), Answer(Kind.NEUTRAL_ORBIT, {"radius_phi": 0.3}, ""))
     assert reason is not None and reason.startswith("its amplitude drifts by 0.00089")

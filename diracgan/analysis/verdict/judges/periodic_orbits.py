@@ -51,7 +51,7 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
     orbit = refined(case, stretch)
     if _keeps(case, orbit):
         text = "neutral: it keeps its orbit for ever, and so do its neighbours"
-        return enclosing.drifts_further_out(case) or Answer(Kind.NEUTRAL_ORBIT, numbers, text)
+        return enclosing.may_drift(case, conserved(case)) or Answer(Kind.NEUTRAL_ORBIT, numbers, text)
     if (torus := _on_torus(case, orbit, numbers)) is not None:
         return torus
     if not drawn and (orbit is None or not (orbit.attracts_all or orbit.repels)):

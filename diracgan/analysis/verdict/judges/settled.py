@@ -58,7 +58,7 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
         if enclosing.has_kept_neighbours(case):
             case.note("on one side of it orbits are kept for ever: it attracts from the other alone")
     if not attracts and not nears and not (moved and (orbit is None or (is_round and not exact))):
-        doubted = enclosing.larger(case, now) or _drifting(case) or enclosing.drifts_further_out(case)
+        doubted = enclosing.larger(case, now) or _drifting(case)
         return doubted or _neutral(case, stretch, radii, moved)
     if orbit is not None and orbit.method is Method.LYAPUNOV:  # which never repeats
         several = attractors.circles_in_turn(case, radii)
@@ -107,6 +107,8 @@ def _neutral(case: Case, stretch: Stretch, radii: dict[str, Any], moved: bool) -
             "conserved along the run: " + ", ".join(f"{n} to {e:.1g}" for n, (_, e) in conserved.items())
         )
         periodic_orbits.drifts_with_tolerance(case, list(conserved))
+    if (doubted := enclosing.may_drift(case, conserved)) is not None:
+        return doubted
     how = f" with period {radii['period']:.6g}" if "period" in radii else ""
     kept = f"its orbit for ever{how}"
     if "period" not in radii and (repeat := windows.mean_period(case.radii(stretch))) is not None:
