@@ -167,6 +167,9 @@ class Thresholds:
     drifts: float = (
         0.1  # of a window's diameter: extents that change by more belong to a drift, not to an orbit
     )
+    far_orbit: float = 1e-3  # of its least distance from (0, x0): an orbit so narrow goes round another place
+    steady_pace: float = 0.05  # by which the pace of its middle may differ between windows
+    efforts: float = 10.0  # times the budget: what would take longer is out of reach
     moved: float = 1e-4  # relative change since the start above which the motion was attracted
     patience: float = 300.0  # turns that an orbit must keep before it counts as neutral
     patience_spent: float = 0.2  # share of the budget after which it counts without
@@ -316,7 +319,7 @@ class Thresholds:
     # ---------------------------------------------------------------- basins
     edge_effort: float = 0.2  # of a verdict that only names what lies beyond an edge
     edge_price: float = 10.0  # of a field, above which an edge would take longer than the verdict
-    edge_step: float = 0.05  # of the Runge-Kutta steps by which basins of the flow are told
+    edge_step: float = 0.05  # radians of a turn: the Runge-Kutta steps by which basins of the flow are told
     # ---------------------------------------------------------------- the system's own scales
     decade: float = 10.0  # between the distances at which the field's degree is looked at
     decades: int = 30  # of them, on either side of 1
@@ -334,6 +337,7 @@ class Thresholds:
     pump_ratio: float = 0.9  # of one such fall to the next: closer to 1 it has no limit that could be told
     pump_left: float = 0.5  # of what is added now: the least limit
     seen_to_leave: int = 3  # last local exponents, ever further from a law's
+    same_fall: float = 0.2  # by which local exponents of a player's speed differ that follows a law
     speed_rounding: float = 30.0  # roundings in a local exponent of a speed
     unbounded: float = 1e100  # of a state: beyond every bounded set that floats could tell
 

@@ -128,12 +128,6 @@ class Runs:
         late = ROWS if self.rule is not None and every > 1 else 0
         return np.array([steps - every * ROWS - late] + ROWS * [every] + late * [1])
 
-    @property
-    def price(self) -> float:
-        """How many evaluations of a field without a long sum one of this field takes as long as."""
-        with own_settings(True):
-            return ContinuousSystem(self.system).price
-
     def _begun(self, draw: np.ndarray) -> Pytree:
         """What a loop moves, at a start."""
         players = Players(*np.split(draw, 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -40,6 +41,10 @@ _CHUNK = 5_000
 _STIFF = 5_000.0  # decay times within a run, beyond which an explicit method's steps are as many as its stability asks
 _LARGE = 200  # entries of a state whose eigenvalues are not worth their time
 _EXACT = 1e-15  # of a time: to which a guard's fall is found, in an ordinary unit of it
+_ENDLESS = 1e3  # times in which a motion changes by its size: a run that is longer says nothing of its steps
+_STANDS = (
+    1e-3  # of that time: steps that are shorter are so for stability alone, or where the field has no value
+)
 _FOUND = 1e-10  # of a step, or of the run: the same where the unit of time is so long that this is less
 _BESIDE = 1e-9  # of a state: a solver that stops nearer to a surface has met it
 _SECANT = 1e-2  # of a state's size: a slope over so much is not that of a jump beside it
@@ -222,7 +227,8 @@ def _scipy(
             if guard is not None:
                 return RegimeSegment(ys, when, solution(t, y, when) if when > t else y, guard, "", steps)
             if run.status == "running" and (steps % _CHUNK == 0 or steps >= span.steps):
-                if failure := _hopeless(span, steps, run.t - since, t1 - run.t):
+                own_time = _own_time(system, regime, run.y)
+                if failure := _hopeless(span, steps, run.t - since, own_time, t1 - run.t):
                     return RegimeSegment(ys, run.t, run.y, None, failure, steps)
                 since = run.t
             before = now
@@ -293,16 +299,18 @@ _jacobian = jax.jit(jax.jacfwd(flow_in.compiled, 1))
 def _diffrax(name: str, system: DiracSystem, regime: Regime, y0: np.ndarray, span: TimeSpan) -> RegimeSegment:
     ts, t, t1 = span.ts, span.t, span.t1
     ys, y, taken = np.full((len(ts), len(y0)), np.nan), y0, 0
+    # so short that a motion which needs it cannot go on: of its run, or in an endless one of its own time
+    least = _EXACT * min(t1, _ENDLESS * _own_time(system, regime, y0))
     while True:
         start = (t, y)
-        part = (np.asarray(a) for a in _solve(name, system, regime, y, span._replace(t=t), True))
+        part = (np.asarray(a) for a in _solve(name, system, regime, y, span._replace(t=t), True, least))
         rows, now, y, event, steps, ok = part
         reached = (ts > t) & (ts <= now)
         ys[reached], t, taken = rows[reached], float(now), taken + int(steps)
         if bool(event) or bool(ok) or int(steps) < _CHUNK:
             failure = "" if bool(ok) else MotionResult.STIFF
             break
-        if failure := _hopeless(span, taken, t - start[0], t1 - t):
+        if failure := _hopeless(span, taken, t - start[0], _own_time(system, regime, y), t1 - t):
             return RegimeSegment(ys, t, y, None, failure, taken)
     guard, when = first_to_fall(*(np.asarray(a) for a in watch(system, y, regime))), t
     # a root search that ran out of digits ends next to the surface, and not as an event
@@ -314,12 +322,20 @@ def _diffrax(name: str, system: DiracSystem, regime: Regime, y0: np.ndarray, spa
             when -= value / slope
             rows, _, y, *_ = (
                 np.asarray(a)
-                for a in _solve(name, system, regime, start[1], span._replace(t=start[0], t1=when), False)
+                for a in _solve(
+                    name, system, regime, start[1], span._replace(t=start[0], t1=when), False, _EXACT * when
+                )
             )
             late = (ts > t) & (ts <= when)  # the event came later than the interpolant had it
             ys[late] = rows[late]
         return RegimeSegment(ys, when, y, guard, "", taken)
     return RegimeSegment(ys, t, y, None, failure, taken)
+
+
+def _own_time(system: DiracSystem, regime: Regime, y: np.ndarray) -> float:
+    """In which a state changes by its size; infinite of one at rest, or at 0."""
+    size, speed = (float(np.max(np.abs(x))) for x in (y, np.asarray(flow_in(system, y, regime))))
+    return size / speed if size > 0 and speed > 0 else math.inf
 
 
 def first_to_fall(values: np.ndarray, slopes: np.ndarray) -> int:
@@ -345,16 +361,21 @@ def _at_a_guard(system: DiracSystem, y: np.ndarray, regime: Regime, guard: int) 
     return bool(value * speed <= _BESIDE * float(np.max(np.abs(y))) * abs(slope))
 
 
-def _hopeless(span: TimeSpan, taken: int, progress: float, left: float) -> str:
-    """Why an engine gives up after so many steps, the last chunk of which made this progress; "" while it does not."""
+def _hopeless(span: TimeSpan, taken: int, progress: float, own_time: float, left: float) -> str:
+    """Why an engine gives up after so many steps, the last chunk of which made this progress; "" while it does not.
+
+    Stiff is what takes far shorter steps than in its ``own_time`` it changes by; another has too much time ``left``.
+    """
     if taken >= span.steps:
         return MotionResult.MAX_STEPS
-    return MotionResult.STIFF if left * _CHUNK > 100 * MAX_STEPS * progress else ""
+    if left * _CHUNK <= 100 * MAX_STEPS * progress:
+        return ""
+    return MotionResult.STIFF if progress < _STANDS * _CHUNK * own_time else MotionResult.MAX_STEPS
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _solve(
-    name: str, system: DiracSystem, regime: Regime, y0: Array, span: TimeSpan, armed: Array
+    name: str, system: DiracSystem, regime: Regime, y0: Array, span: TimeSpan, armed: Array, least: Array
 ) -> tuple[Array, ...]:
     import diffrax
     import optimistix
@@ -370,7 +391,7 @@ def _solve(
         return jnp.where(armed, jnp.min(guards(system, y, regime)), 1.0)
 
     found: Any = jnp.minimum(10 * _EXACT, _FOUND * jnp.abs(t1))
-    control = step_control(rtol, atol, dtmin=1e-15 * jnp.abs(t1), force_dtmin=False)
+    control = step_control(rtol, atol, dtmin=least, force_dtmin=False)
     sol = diffrax.diffeqsolve(
         diffrax.ODETerm(rhs),
         diffrax_solver(name),

@@ -85,13 +85,13 @@ def flow(
     rates = Players(_scalar("rate_d", rate_d), _scalar("rate_g", rate_g))
     system = DiracSystem(*dirac.cast((variant, datum, rates), dtype), tau=None)
     sol = diffrax.diffeqsolve(
-        diffrax.ODETerm(lambda t, y, args: velocity(args, y)),
+        diffrax.ODETerm(lambda t, y, args: _where_finite(args[0], args[1], y)),
         diffrax_solver(solver),
         jnp.zeros((), dtype),
         ts[-1],
         None,
         pack(z),
-        args=system,
+        args=(system, pack(z)),
         saveat=diffrax.SaveAt(ts=ts),
         stepsize_controller=step_control(
             (1e-9 if double else 1e-5) if rtol is None else rtol,
@@ -102,6 +102,17 @@ def flow(
     )
     rows: Any = sol.ys
     return unpack(system, rows)
+
+
+def _where_finite(system: DiracSystem, start: Array, y: Array) -> Array:
+    """dy/dt; NaN where it is not finite, with the derivative of a constant.
+
+    Such a stage is one of a step that is rejected, on which nothing depends; 0 times its derivatives, which are not
+    finite either, would be NaN. So the field is differentiated at the start in its place.
+    """
+    seen = jax.lax.stop_gradient(velocity(system, y))
+    finite = jnp.all(jnp.isfinite(seen))
+    return jnp.where(finite, velocity(system, jnp.where(finite, y, start)), jnp.nan)
 
 
 def _scalar(name: str, value: ArrayLike) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import dirac
-from ..errors import InputError, integer, number, shown
+from ..errors import InputError, integer, shown
 from ..game import Players
 from ..jax_settings import own_settings
 from ..lazy import module_on_use
@@ -28,7 +28,7 @@ from .filippov import DiracSystem, unlocated
 from .iterations import iterate, row_numbers
 from .motion_result import MotionResult
 from .regimes import integrate
-from .starts import DEFAULT_T1, MOST_STEPS, check_rates, check_untraced, starts, times
+from .starts import DEFAULT_T1, MOST_STEPS, check_rates, check_untraced, given, starts, times
 from .trajectory import Trajectory, identity, versions
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def run(
                 raise InputError(f"steps = {shown(steps)} needs a rule; allowed without one: t1")
             if integer("every", every, low=1) > 1:
                 raise InputError(f"every = {every} needs a rule; allowed without one: ts")
-            tau = None if ema_tau is None else number("ema_tau", ema_tau, low=0, open_low=True)
+            tau = None if ema_tau is None else given("ema_tau", ema_tau, low=0, open_low=True)
             span = _span(t1, ts, rtol, _default_atol(start, datum) if atol is None else atol)
             check_rows(len(span.ts), len(datum) * (2 if tau is None else 4), "give fewer times ts")
             system = DiracSystem(*dirac.cast((variant, datum, rates, tau), jnp.float64))
@@ -202,14 +202,14 @@ def run(
 
 
 def _span(t1: float | None, ts: ArrayLike | None, rtol: float, atol: float) -> TimeSpan:
-    end = number("t1", DEFAULT_T1 if t1 is None else t1, low=0, open_low=True)
-    kept = times(ts, end, given=t1 is not None)
+    end = given("t1", DEFAULT_T1 if t1 is None else t1, low=0, open_low=True)
+    kept = times(ts, end, limited=t1 is not None)
     return TimeSpan(
         0.0,
         float(kept[-1]) if t1 is None else end,
         kept,
-        number("rtol", rtol, low=1e-14, high=1, open_high=True),
-        number("atol", atol, low=0, open_low=True),
+        given("rtol", rtol, low=1e-14, high=1, open_high=True),
+        given("atol", atol, low=0, open_low=True),
     )
 
 

@@ -55,14 +55,14 @@ def starts(
     """
     if dim is not None:
         dim = integer("dim", dim, low=1, high=LARGEST_DIM)
-    given = {n: vector(n, value) for n, value in (("phi0", phi0), ("theta0", theta0)) if value is not None}
-    lengths = {n: len(value) for n, value in given.items()}
+    vectors = {n: vector(n, value) for n, value in (("phi0", phi0), ("theta0", theta0)) if value is not None}
+    lengths = {n: len(value) for n, value in vectors.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(
             f"phi0 has {lengths['phi0']} entries and theta0 has {lengths['theta0']}; allowed: equally many"
         )
     datum = None if x0 is None else vector("x0", x0)
-    d = dimension(given.get("phi0"), given.get("theta0"), dim, datum) or DEFAULT_DIM
+    d = dimension(vectors.get("phi0"), vectors.get("theta0"), dim, datum) or DEFAULT_DIM
     if dim is not None and d != dim:
         raise InputError(f"dim = {dim} but the start has {d} entries; give one of them")
     if datum is None or len(datum) not in (1, d):
@@ -71,7 +71,7 @@ def starts(
             raise InputError(f"x0 has {len(datum)} entries; allowed: {allowed}, as many as the start")
         datum = np.zeros(d)
     default = dirac.default_start(d)
-    phi, theta = given.get("phi0", default[0]), given.get("theta0", default[1])
+    phi, theta = vectors.get("phi0", default[0]), vectors.get("theta0", default[1])
     return phi, theta, np.broadcast_to(datum, (d,)).copy()
 
 
@@ -94,7 +94,7 @@ def dimension(
 def check_rates(rate_d: object, rate_g: object, rule: object = None) -> Players:
     """The factors on the players' velocities, or InputError where one is not a number above 0, or a rule moves them."""
     rates = Players(
-        number("rate_d", rate_d, low=0, open_low=True), number("rate_g", rate_g, low=0, open_low=True)
+        given("rate_d", rate_d, low=0, open_low=True), given("rate_g", rate_g, low=0, open_low=True)
     )
     if rule is not None and rates != (1.0, 1.0):
         raise InputError("rate_d and rate_g belong to the flow; a rule has lr_d and lr_g")
@@ -113,10 +113,25 @@ def vector(name: str, value: ArrayLike) -> np.ndarray:
         raise InputError(f"{name} = {shown(value)} is not a vector; allowed: a list of at least one number")
     if len(entries) > LARGEST_DIM:
         raise InputError(f"{name} has {len(entries)} entries; allowed: at most {LARGEST_DIM}")
-    return np.array([number(f"{name}[{i}]" if len(entries) > 1 else name, e) for i, e in enumerate(entries)])
+    return np.array([given(f"{name}[{i}]" if len(entries) > 1 else name, e) for i, e in enumerate(entries)])
 
 
-def times(ts: ArrayLike | None, t1: float, given: bool) -> np.ndarray:
+def given(name: str, value: object, **domain: Any) -> float:
+    """:func:`~diracgan.errors.number` of what is no text: an array of words would be read as one of numbers.
+
+    Raises:
+        InputError: for text, and as ``number`` does.
+
+    Example:
+        >>> given("t1", 5, low=0)
+        5.0
+    """
+    if isinstance(value, str):
+        raise InputError(f"{name} = {shown(value)} is text; allowed: a number")
+    return number(name, value, **domain)
+
+
+def times(ts: ArrayLike | None, t1: float, limited: bool) -> np.ndarray:
     """The times to save: ``ts`` checked against [0, t1] where t1 was given, or 1001 equispaced ones."""
     if ts is None:
         return np.linspace(0.0, t1, DEFAULT_ROWS)
@@ -126,7 +141,7 @@ def times(ts: ArrayLike | None, t1: float, given: bool) -> np.ndarray:
         if len(given_times)
         else vector("ts", ts)
     )
-    if kept[0] < 0 or np.any(np.diff(kept) <= 0) or (given and kept[-1] > t1):
+    if kept[0] < 0 or np.any(np.diff(kept) <= 0) or (limited and kept[-1] > t1):
         raise InputError(
             f"ts runs from {kept[0]:g} to {kept[-1]:g}; allowed: increasing times within [0, {t1:g}]"
         )

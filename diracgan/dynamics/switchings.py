@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -64,7 +65,9 @@ def start(system: DiracSystem, y: Array | np.ndarray) -> Regime:
         if (here >= 0 and there >= 0) or _rests(system, y, regime, flips, AT_REST):
             regime = _leaving(system, y, regime, tied)
         elif here <= 0 and there <= 0:
-            regime = _leaving(system, y, _across(regime, flips), tied)
+            beyond = _leaving(system, y, _across(regime, flips), tied)
+            # from a little before the surface it is still to be crossed
+            regime = beyond if abs(float(near.g[k])) <= beyond.slack[k] else regime
         elif here < 0 < there:
             regime = _onto(regime, k, flips)
         else:  # pushed off on both sides: the solution is not unique, the loss as it stands chooses
@@ -97,7 +100,7 @@ def after(
     tied, flips = _switching(system, look(system, y, regime.modes), y, regime, guard)
     if _rests(system, y, regime, flips, at_rest):
         return regime, "rest"
-    here, there = speeds(system, y, regime, guard, flips)
+    here, there = speeds_where_met(system, y, regime, guard, flips)
     if here <= 0 < there:
         return _onto(regime, guard, flips), "slide"
     return _leaving(system, y, _across(regime, flips), tied), "crossing"
@@ -146,7 +149,7 @@ def _released(system: DiracSystem, y: Array, regime: Regime) -> tuple[Regime, li
     happened = []
     for k in reversed(range(regime.sliding)):
         shared, left = regime.flips[k], _off(regime, k)
-        here, there = speeds(system, y, left, int(regime.surfaces[k]), shared)
+        here, there = speeds_where_met(system, y, left, int(regime.surfaces[k]), shared)
         least = 1e-9 * (abs(here) + abs(there))
         if here <= least and there >= -least:
             continue
@@ -160,31 +163,96 @@ def speeds(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.nda
 
     Where both vanish on the surface but not beside it, as sqrt|g| does, it is reached in a finite time, and to stay is
     a solution while nothing pushes, also where the other side leads away: then the speeds are those beside it, both as
-    if they led back. So they are where both sides lead back, however slowly: then no more than an error of integration
-    has met the surface.
+    if they led back. Both are 0 where they lead back beside the surface alone and not as a root does, as g and -|g|^3:
+    no motion comes to it in a finite time, and nothing holds one there.
     """
+    seen = _beside_speeds(system, y, regime, k, shared)
+    back, (here, there) = seen.root(), seen.on
+    if back is None and not here < 0 < there:
+        return here, there
+    foot = _about_foot(system, y, regime, k, shared)
+    if back is not None:
+        return (here, there) if foot.pushes else (back, -back)
+    return (here, there) if foot.jumps else (0.0, 0.0)
+
+
+def speeds_where_met(
+    system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.ndarray
+) -> tuple[float, float]:
+    """:func:`speeds` at a surface that a motion has met.
+
+    Where both sides lead back, however slowly, no more than an error of integration has met it: then the speeds are
+    those beside it, as if they led back.
+    """
+    seen = _beside_speeds(system, y, regime, k, shared)
+    slower = max(far for far, _ in seen.beside)
+    held = seen.root() is None and slower < -seen.least
+    if held and _stands(system, y, regime, seen.normal, -slower):
+        pushes = _about_foot(system, y, regime, k, shared).pushes
+        return seen.on if pushes else (slower, -slower)
+    return speeds(system, y, regime, k, shared)
+
+
+class _Speeds(NamedTuple):
+    """Speeds away from a surface along its ``normal``, towards this side.
+
+    Attributes:
+        on: those on the surface, by the branches of this side and of the far one.
+        beside: on either side the speed away from the surface, at two distances from it.
+        normal: the gradient towards this side.
+    """
+
+    on: tuple[float, float]
+    beside: list[list[float]]
+    normal: np.ndarray
+
+    @property
+    def least(self) -> float:
+        """The least speed beside the surface that does not vanish as those on it do."""
+        return _VANISHES * max(map(abs, self.on))
+
+    def root(self) -> float | None:
+        """The speed with which a side leads back that does so as a root; None where neither does."""
+        return next((far for far, near in self.beside if far < -self.least and near < _STEEP * far), None)
+
+
+def _beside_speeds(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.ndarray) -> _Speeds:
     normal = np.asarray(look(system, y, regime.modes).normals)[k] * regime.modes[k]
-    both = (np.asarray(flow_in(system, y, r)) for r in (regime, _across(regime, shared)))
-    here, there = (float(normal @ v) for v in both)
-    least = _VANISHES * max(abs(here), abs(there))
+    here, there = (
+        float(normal @ np.asarray(flow_in(system, y, r))) for r in (regime, _across(regime, shared))
+    )
     beside = [[_beside_surface(system, y, side, off) for off in _OFF] for side in (normal, -normal)]
-    back = [far for far, near in beside if far < -least and near < _STEEP * far]
-    slower = max(far for far, _ in beside)
-    if not back and slower < -least and _stands(system, y, regime, normal, -slower):
-        back = [slower]
-    return (back[0], -back[0]) if back and not _pushes(system, y, regime, k, shared) else (here, there)
+    return _Speeds((here, there), beside, normal)
 
 
-def _pushes(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.ndarray) -> bool:
-    """Whether there is a speed through surface k on the surface itself: then to stay there is not a solution."""
-    side, near = regime.modes[k], look(system, y, regime.modes)
+class _AboutFoot(NamedTuple):
+    """What the motions on both sides do at the foot of a point on a surface.
+
+    Attributes:
+        pushes: whether there is a speed through the surface on the surface itself: to stay there is not a solution.
+        jumps: whether the speed through it is another one on the far side: as much on it as beside it.
+    """
+
+    pushes: bool
+    jumps: bool
+
+
+def _about_foot(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.ndarray) -> _AboutFoot:
+    side, near, far = regime.modes[k], look(system, y, regime.modes), _across(regime, shared)
     normal = side * np.asarray(near.normals)[k]
     points, off = (np.asarray(a) for a in beside_foot(system, y, side * np.asarray(near.g)[k], normal))
-    branches = [regime] * 3 + [_across(regime, shared)] * 2
-    v = np.array([np.asarray(flow_in(system, *at)) for at in zip(points, branches, strict=True)])
+    places = [*zip(points, [regime] * 3 + [far] * 2, strict=True), (points[0], far)]
+    v = np.array([np.asarray(flow_in(system, *at)) for at in places])
     left = side * np.asarray(look(system, points[0], regime.modes).g)[k]
-    push, root = (float(a) for a in told_from_a_root(v @ normal, left, off))
-    return abs(push) > _ROUNDING * float(np.linalg.norm(normal) * np.max(np.abs(v[0]))) + root
+    *through, across = v @ normal
+    push, root = (float(a) for a in told_from_a_root(np.array(through), left, off))
+    pushes = abs(push) > _ROUNDING * float(np.linalg.norm(normal) * np.max(np.abs(v[0]))) + root
+    here, beside, _, beyond, _ = through
+    return _AboutFoot(pushes, bool(abs(across - here) > _AS_LARGE * abs(beyond - beside)))
+
+
+# of the change of a speed across a surface a little beside it, on it: of a kink nothing is left
+_AS_LARGE = 0.5
 
 
 def _stands(system: DiracSystem, y: Array, regime: Regime, normal: np.ndarray, beside: float) -> bool:

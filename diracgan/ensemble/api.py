@@ -278,7 +278,7 @@ def starts(phi0: ArrayLike, theta0: ArrayLike, device: Device | None = None) -> 
     both = []
     for name, value in (("phi0", phi0), ("theta0", theta0)):
         try:
-            if np.iscomplexobj(value) or is_traced(value):
+            if np.iscomplexobj(value) or is_traced(value) or _is_no_number(value):
                 raise TypeError
             array = np.asarray(value, float) if device is None or not isinstance(value, Array) else value
         except (TypeError, ValueError):
@@ -301,6 +301,11 @@ def starts(phi0: ArrayLike, theta0: ArrayLike, device: Device | None = None) -> 
     return both[0], both[1]
 
 
+def _is_no_number(value: ArrayLike) -> bool:
+    """Whether NumPy would read words or dates as numbers."""
+    return not isinstance(value, Array) and np.asarray(value).dtype.kind in "USmM"
+
+
 def _dtype(dtype: Any) -> np.dtype:
     try:
         kind = np.dtype(dtype)
@@ -316,6 +321,8 @@ def _datum(x0: ArrayLike | None, dim: int) -> np.ndarray | None:
     if x0 is None:
         return None
     try:
+        if _is_no_number(x0):
+            raise TypeError
         datum = np.asarray(x0, float)
     except (TypeError, ValueError):
         raise InputError(

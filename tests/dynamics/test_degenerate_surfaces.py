@@ -22,6 +22,7 @@ from diracgan.dynamics.engines import TimeSpan, engine, first_to_fall
 from diracgan.dynamics.event_loop import event_loop
 from diracgan.dynamics.filippov import DiracSystem, Regime, flow_in, guards, plain, told_from_a_root
 from diracgan.dynamics.regimes import integrate
+from diracgan.dynamics.switchings import start
 from diracgan.game import Players
 
 
@@ -486,3 +487,46 @@ def test_a_solver_of_scipy_ends_where_the_field_has_no_value(method):
     found = engine(method, "scipy")[1](system, plain(np.zeros(0)), np.zeros(2), span)
     assert (found.failure, found.t, found.steps) == ("stiff", 0.5, 0)
     assert np.isnan(found.ys).all()
+
+
+class Bowl(dg.Variant):
+    """phi' = -sign(phi_i) |phi_i|^q, theta' = phi: phi = (phi0^(1 - q) + (q - 1) t)^(-1/(q - 1))."""
+
+    q: float = 3.0
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return 0.0 * jnp.mean(real)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        return jnp.sum(jnp.abs(phi) ** (self.q + 1)) / (self.q + 1)
+
+
+@pytest.mark.parametrize(
+    ("q", "dim", "theta"),
+    # beside 1e9 the absolute tolerance is 1e-5
+    [(2.0, 1, 0.0), (2.5, 2, 0.0), (3.0, 1, 0.0), (3.0, 2, 1e9), (4.0, 1, 0.0), (4.0, 1, 1e9), (6.0, 1, 1e9)],
+)
+def test_a_surface_where_nothing_jumps_holds_no_motion(q, dim, theta):
+    """Beside a large theta each new stretch began on phi = 0, where a motion that only nears it was held for ever."""
+    with jax.enable_x64(True):
+        system = DiracSystem(Bowl(q=q), np.zeros(dim), Players(1.0, 1.0), None)
+        motion, phi0 = ContinuousSystem(system), 1e-3 * np.arange(1.0, dim + 1)
+        z, t = np.concatenate([phi0, np.full(dim, theta)]), 0.0
+        for k in range(8):
+            stretch = motion.advance(z, t, 10.0 ** (k + 1) * phi0[0] ** (1 - q), 0)
+            z, t = stretch.end, stretch.time
+            exact = (phi0 ** (1 - q) + (q - 1) * t) ** (-1 / (q - 1))
+            np.testing.assert_allclose(z[:dim], exact, rtol=1e-4)
+
+
+@pytest.mark.parametrize("slope", [0.0, 1e3])
+@pytest.mark.parametrize("jump", [1.0, 1e-6])
+def test_a_surface_where_the_field_jumps_holds_one_however_steep_it_is_beside(jump, slope):
+    """phi' = -jump sign(phi) - slope phi from 0: it stays, by Filippov, and theta rests."""
+    game = split(lambda s: 0.0 * s, lambda r: jump * jnp.abs(r) + slope * r**2 / 2, linear)
+    system = DiracSystem(game, np.ones(1), Players(1.0, 1.0), None)
+    with jax.enable_x64(True):
+        assert start(system, np.array([0.0, 3.0])).sliding == 1

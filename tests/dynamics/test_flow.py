@@ -281,3 +281,38 @@ def test_a_short_slide_by_scipy_is_not_compiled(few, compiles, monkeypatch):
     assert traj.attrs["result_time"] == pytest.approx(when, rel=1e-9)
     np.testing.assert_allclose([traj["phi"][-1, 0], traj["theta"][-1, 0]], [0.0, np.sqrt(0.75)], atol=1e-9)
     assert any(slid) == compiles
+
+
+@pytest.mark.parametrize("solver", ["tsit5", "DOP853"])
+def test_a_motion_that_slows_down_is_followed_as_long_as_is_asked(solver):
+    """phi = 1 / (1 + t), theta = log(1 + t)."""
+    ts = np.append(0.0, np.geomspace(1.0, 1e14, 8))
+    traj = run(Slowing(), [1.0], [0.0], ts=ts, solver=solver)
+    assert traj.attrs["result"] == "ok"
+    np.testing.assert_allclose(traj["theta"][:, 0], np.log1p(ts), atol=1e-5)
+
+
+def test_too_long_a_time_is_given_up_and_not_called_stiff():
+    traj = run(dg.variant("ns"), t1=1e300)
+    assert traj.attrs["result"] == "max steps" and 1.0 < traj.attrs["result_time"] < 1e6
+
+
+class Slowing(dg.Variant):
+    """phi' = -phi |phi|, theta' = phi."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return 0.0 * jnp.mean(real)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        return jnp.sum(jnp.abs(phi) ** 3) / 3
+
+
+@pytest.mark.parametrize(
+    "text", [{"t1": "5"}, {"rtol": "1e-6"}, {"phi0": ["0.1"], "theta0": [0.2]}, {"x0": "1"}, {"rate_d": "2"}]
+)
+def test_text_is_no_number(text):
+    with pytest.raises(dg.InputError, match="is text; allowed: a number"):
+        run(dg.variant("ns"), **text)

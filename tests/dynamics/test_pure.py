@@ -186,3 +186,29 @@ def test_a_wrong_datum_or_rate_is_named(wrong, says):
     if "x0" in wrong:
         with pytest.raises(dg.InputError, match=says):
             dg.step(v, dg.rule("simultaneous"), **wrong)(z, z)
+
+
+class Steep(dg.Variant):
+    """At x0 = 1 phi' = -20 sinh(20 phi), which overflows in a first step that is far too long, and theta' = phi."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(jnp.cosh(20.0 * real))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+
+def test_a_rejected_step_without_a_value_has_no_part_in_a_gradient():
+    """phi = atanh(tanh(10 phi0) exp(-400 t)) / 10."""
+
+    def exact(phi0):
+        return jnp.arctanh(jnp.tanh(10 * phi0) * jnp.exp(-400 * 0.01)) / 10
+
+    def last_phi(phi0):
+        return dg.flow(Steep(), phi0[None], jnp.array([0.3]), jnp.array([0.01]), x0=1.0).phi[0, 0]
+
+    for phi0 in (jnp.asarray(0.2), jnp.asarray(2.0)):
+        assert float(last_phi(phi0)) == pytest.approx(float(exact(phi0)), rel=1e-5)
+        assert float(jax.grad(last_phi)(phi0)) == pytest.approx(
+            float(jax.grad(exact)(phi0)), rel=1e-4, abs=1e-9
+        )

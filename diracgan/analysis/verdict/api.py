@@ -22,7 +22,7 @@ from ...variants import Variant, check_variant
 from ..decision_thresholds import T, checked_effort
 from ..kinds import Kind
 from ..linear.settings import LinearSettings
-from .evidence import Answer
+from .evidence import Answer, Case
 from .from_start import answer_from
 from .kicks import kick_from
 
@@ -124,7 +124,7 @@ def verdict(
     asked = LinearSettings(variant, rule, Players(phi, theta), datum, rates)
     case, answer = answer_from(asked, budget)
     if edge:
-        answer = _with_edge(answer, asked, budget)
+        answer = _with_edge(case, answer, asked, budget)
     _log.debug("decided by %s: %s", answer.judge, answer.text)
     return Verdict(
         kind=Kind(answer.kind).value,
@@ -145,9 +145,9 @@ def verdict(
     )
 
 
-def _with_edge(answer: Answer, asked: LinearSettings, budget: float) -> Answer:
+def _with_edge(case: Case, answer: Answer, asked: LinearSettings, budget: float) -> Answer:
     """The answer with where else the ray leads."""
-    found = kick_from(asked, answer, budget)
+    found = kick_from(asked, case, answer, budget)
     if found is None:
         return answer
     return answer._replace(

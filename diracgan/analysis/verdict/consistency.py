@@ -204,6 +204,27 @@ def _against_a_bending_law(case: Case, answer: Answer) -> str | None:
     return None
 
 
+def _against_a_way_without_end(case: Case, answer: Answer) -> str | None:
+    """A player creeps to a limit only where its speed falls faster than 1/t: the way of a slower fall has no end.
+
+    Beside one that is still far faster a slow player does not show in the motion's size.
+    """
+    late = case.looks[-(T.seen_to_leave + 1) :]
+    crept = answer.kind == Kind.CONVERGES_ELSEWHERE and "exponent" in answer.numbers
+    if not crept or case.motion.discrete or len(late) <= T.seen_to_leave:
+        return None
+    d, t = case.system.dim, np.array([look.stretch.t[-1] for look in late])
+    changes = np.array([case.motion.change(look.stretch.zs[-1])[: 2 * d] for look in late])
+    for name, part in (("phi", changes[:, :d]), ("theta", changes[:, d:])):
+        speeds = np.linalg.norm(part, axis=1)
+        if not speeds[-1] * t[-1] > T.rounding * np.max(np.abs(late[-1].stretch.zs)):
+            continue
+        exponents = np.diff(np.log(speeds)) / np.diff(np.log(t))
+        if np.all(exponents > -1.0) and np.all(exponents < 0.0) and np.ptp(exponents) < T.same_fall:
+            return f"|{name}'| falls only like {case.clock}^{exponents[-1]:.3g}, and such a way has no end"
+    return None
+
+
 def _amplitudes(looks: list[Look]) -> tuple[np.ndarray, np.ndarray, float]:
     """The same of the amplitudes of what turns: a speed swings within a turn."""
     return np.array([look.time for look in looks]), np.array([look.rms for look in looks]), T.drift_wobble
@@ -216,6 +237,7 @@ _CHECKS: tuple[Callable[[Case, Answer], str | None], ...] = (
     _against_its_drift,
     _against_a_point_ahead,
     _against_a_bending_law,
+    _against_a_way_without_end,
     _against_what_lies_beyond,
     _against_a_weaker_pump,
 )

@@ -8,17 +8,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...game import Players
+from ...jax_settings import own_settings
 from ...rules import Rule
 from ...variants import Variant
 from ..basins import DIVERGED, SAME, Basins, bisected
 from ..decision_thresholds import T
+from ..dynamical_system import ContinuousSystem
 from ..kinds import Kind
 from ..linear.settings import LinearSettings, settings
 from ..many_runs import Runs
-from .evidence import Answer
+from .evidence import Answer, Case
 from .from_start import answer_from
+from .scales import scales
 
-_REACH = 8.0  # times the start's distance from (0, x0), or this much itself
+_REACH = 8.0  # times the start's distance from (0, x0), or that at which the field is bent last
 _STARTS, _STEPS, _HALVINGS = 24, 4096, 16
 _SAME_EDGE = 0.02  # by which the end of a start's basin may differ from the beginning of the other
 ATTRACTING = (
@@ -92,11 +95,11 @@ def kick(
         True
     """
     asked = settings(variant, rule, None, x0, (phi0, theta0), rate_d, rate_g)
-    return kick_from(asked, answer_from(asked, T.budget)[1], T.budget)
+    return kick_from(asked, *answer_from(asked, T.budget), T.budget)
 
 
-def kick_from(asked: LinearSettings, answer: Answer, budget: float) -> Kick | None:
-    """:func:`kick` of arguments that have been checked; the start is their point, ``answer`` what is known of it."""
+def kick_from(asked: LinearSettings, case: Case, answer: Answer, budget: float) -> Kick | None:
+    """:func:`kick` of arguments that have been checked; ``case`` and ``answer``: what is known of their point."""
     if answer.kind not in ATTRACTING:
         return None
     start, d = np.concatenate(asked.point), len(asked.x0)
@@ -104,9 +107,14 @@ def kick_from(asked: LinearSettings, answer: Answer, budget: float) -> Kick | No
     size = float(np.linalg.norm(start - centre))
     if size == 0:
         return None
-    reach = _REACH * max(size, 1.0)
-    runs = Runs(asked.variant, asked.rule, asked.x0, T.edge_step, _STEPS, reach, asked.rates)
-    if runs.price > T.edge_price or runs.solves(start):
+    with own_settings(True):
+        flow = ContinuousSystem(case.full)
+        if flow.price > T.edge_price:
+            return None
+        reach = _REACH * max(size, scales(flow, centre).outer)
+        h = T.edge_step * _unit_of_time(case, flow, start)
+    runs = Runs(asked.variant, asked.rule, asked.x0, h, _STEPS, reach, asked.rates)
+    if runs.solves(start):
         return None
     runs.left = T.edge_effort * budget
     basins = Basins(runs)
@@ -124,6 +132,13 @@ def kick_from(asked: LinearSettings, answer: Answer, budget: float) -> Kick | No
     distance = float(np.linalg.norm(sides.mean(axis=0) - centre))
     text = f"from |z| > {distance:.3g} along this ray {_WORDS[beyond.kind]} instead"
     return Kick(distance, beyond.kind.value, text)
+
+
+def _unit_of_time(case: Case, flow: ContinuousSystem, start: np.ndarray) -> float:
+    """In which a motion turns by a radian, by the fastest eigenvalue at (0, x0) or as wide as it is at its start."""
+    fastest = 0.0 if case.motion.discrete else float(np.max(np.abs(case.linear.eigenvalues), initial=0.0))
+    fastest = fastest or float(np.linalg.norm(flow.as_it_stands(start))) / case.r0
+    return 1.0 / fastest if fastest > 0 else 1.0
 
 
 def _leaves(basins: Basins, one: np.ndarray, two: np.ndarray) -> np.ndarray | None:

@@ -166,6 +166,18 @@ def test_a_verdict_says_from_where_a_cycle_attracts():
     assert faster.distance == pytest.approx(0.5, abs=1e-3)
 
 
+@pytest.mark.parametrize("rate", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_an_edge_is_found_in_any_units(rate, size):
+    class Scaled(games.Bistable):
+        @staticmethod
+        def _bowl(phi, u):
+            return size**2 * games.Bistable._bowl(phi / size, u / size)
+
+    seen = dg.bifurcation.kick(Scaled(), [0.1 * size], [1 + 0.1 * size], x0=[1.0], rate_d=rate, rate_g=rate)
+    assert seen.distance == pytest.approx(0.5 * size, rel=1e-3)
+
+
 class SlowRest(games.Bistable):
     """With u = theta - 1: r' = -r^3 + r^5, angle' = 1: to 0 like (2 t)^-1/2 below r = 1, off in a finite time above."""
 

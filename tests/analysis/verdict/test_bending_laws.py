@@ -139,3 +139,10 @@ def test_a_player_that_has_stood_still_for_long_is_followed_to_its_law(phi, rule
     found = told(Slides(), phi, 0.3, rule)
     assert found.kind == "diverges" and found.numbers["exponent"] == -0.5
     assert found.numbers["constant"] == pytest.approx(0.2**0.5, rel=1e-5)
+
+
+def test_a_player_whose_way_has_no_end_creeps_to_no_point():
+    """phi = (2 t)^(-1/2) falls from 1e4: phi' like t^(-3/2), whose way ends, but theta' like t^(-1/2)."""
+    found = told(Slides(), 1e4, 1e2)
+    assert found.kind == "diverges"
+    assert -found.numbers["exponent"] == pytest.approx(0.5, abs=found.numbers["exponent_error"])

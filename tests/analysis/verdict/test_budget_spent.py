@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from diracgan.analysis.dynamical_system import DiscreteSystem
 from diracgan.analysis.kinds import Kind
 from diracgan.analysis.linear.settings import LinearSettings
 from diracgan.analysis.verdict import kicks
-from diracgan.analysis.verdict.evidence import Answer
+from diracgan.analysis.verdict.decide import decide
+from diracgan.analysis.verdict.evidence import Answer, Case
+from diracgan.dynamics.filippov import DiracSystem
 from diracgan.game import Players
 
 
@@ -68,13 +71,19 @@ def test_a_root_under_noise_falls_like_one_over_t(sigma):
     assert v.numbers["constant"] == pytest.approx(sigma**3 * moment**2, rel=5e-3)
 
 
+def case_of(asked) -> Case:
+    with jax.enable_x64(True):
+        system = DiracSystem(asked.variant, asked.x0, asked.rates, None)
+        return Case(asked.variant, system, asked.rule, asked.point, None, 2e7, decide)
+
+
 def test_no_edge_is_looked_for_where_each_evaluation_is_a_sum_over_noise(monkeypatch):
     monkeypatch.setattr(kicks, "_leaves", lambda *_: pytest.fail("follows starts on the ray"))
     known = Answer(Kind.CONVERGES_EXPONENTIALLY, {}, "")
     for rule in (None, dg.rule("alternating", lr=0.1)):
         at = Players(np.array([0.1]), np.array([0.2]))
         asked = LinearSettings(dg.variant("ns", noise=0.3), rule, at, np.zeros(1), Players(1.0, 1.0))
-        assert kicks.kick_from(asked, known, 2e7) is None
+        assert kicks.kick_from(asked, case_of(asked), known, 2e7) is None
 
 
 def test_no_stretch_of_steps_costs_more_than_the_budget(monkeypatch):

@@ -343,10 +343,12 @@ def conserved(case: Case) -> dict[str, Any]:
     case.balance = _balance(np.sum(both[:, :d] ** 2, axis=1), np.sum(both[:, d:] ** 2, axis=1))
     values = _quantities(case, both)
     largest = np.max(np.abs(values["|phi|^2 + |theta - x0|^2"]))
+    # far from (0, x0) nothing changes much: by no more than the motion's own way
+    way = float(np.ptp(both, axis=0).max()) / max(float(largest), T.tiny) ** 0.5
     found = {}
     for name, q in values.items():
         drift = float(np.ptp(q) / max(np.max(np.abs(q)), T.tiny))
-        if drift < T.conserved and np.max(np.abs(q)) > T.conserved_size * largest:
+        if drift < T.conserved * min(1.0, way) and np.max(np.abs(q)) > T.conserved_size * largest:
             found[name] = (float(np.mean(q)), drift)
     return found
 

@@ -69,6 +69,30 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
     return _attracting(case, radii, is_round, orbit)
 
 
+@judge(order=55)
+def drifts_far_out(case: Case, stretch: Stretch) -> Answer | None:
+    """What goes round far from (0, x0) while its middle moves on, at a pace that leads nowhere within any budget."""
+    late, now = case.looks[-T.monotone :], case.looks[-1]
+    if (
+        len(late) < T.monotone
+        or now.diameter > T.far_orbit * case.distances(now).min()
+        or not _has_waited(case)
+    ):
+        return None
+    middles = np.array([[windows.mean(x) for x in look.stretch.zs.T] for look in late])
+    paces = np.diff(middles, axis=0) / np.diff([look.time for look in late])[:, None]
+    pace = paces[-1]
+    speed = float(np.linalg.norm(pace))
+    if not np.max(np.linalg.norm(paces[-T.seen_to_leave :] - pace, axis=1)) <= T.steady_pace * speed:
+        return None
+    off = case.distances_of(middles[-1:])[0]
+    if speed * case.time * case.budget * T.efforts > off * case.spent:
+        return None
+    how = f"it goes round {case.vector(middles[-1])} and drifts by {speed:.3g} per unit of time"
+    when = f"where that leads is seen from about {case.clock} = {off / speed:.1g} on, which no effort reaches"
+    return Answer(Kind.UNDECIDED, {}, f"undecided: {how}; {when}")
+
+
 def _is_settled(case: Case, tolerance: float) -> bool:
     if len(case.looks) < 4:
         return False
@@ -76,12 +100,17 @@ def _is_settled(case: Case, tolerance: float) -> bool:
     scale = max(now.extents.max(), T.tiny)
     if now.diameter <= T.no_orbit * max(first.diameter, scale):
         return False
-    if np.max(np.abs(now.extents**2 - before.extents**2)) > tolerance * scale**2:
+    # of an orbit far from (0, x0) the extents are those of the way there, beside which it may drift unseen
+    if np.max(np.abs(now.extents**2 - before.extents**2)) > tolerance * scale * min(scale, now.diameter):
         return False
     if np.max(np.abs(now.extents - before.extents)) > T.drifts * now.diameter:
         return False  # far out a window's own way is small beside its extents
-    waited = now.time >= T.patience * case.turn or case.spent >= T.patience_spent * case.budget
-    return _has_moved(case) or waited
+    return _has_moved(case) or _has_waited(case)
+
+
+def _has_waited(case: Case) -> bool:
+    late = case.looks[-1].time >= T.patience * case.turn
+    return late or case.spent >= T.patience_spent * case.budget
 
 
 def _has_moved(case: Case) -> bool:
