@@ -17,6 +17,7 @@ class Thresholds:
 
     # ---------------------------------------------------------------- following
     budget: float = 2.0e7  # field evaluations at effort 1: about ten seconds on one core
+    largest_effort: float = 1e4  # that may be asked for: a day on one core
     turns: int = 8  # turns in a window: enough to average over, few enough to be seen at once
     skip: float = 0.6  # share of the time so far between windows: laws are seen over decades of time
     rounds: int = 60  # windows at most; with `skip` more than any budget reaches
@@ -167,9 +168,12 @@ class Thresholds:
     drifts: float = (
         0.1  # of a window's diameter: extents that change by more belong to a drift, not to an orbit
     )
-    far_orbit: float = 1e-3  # of its least distance from (0, x0): an orbit so narrow goes round another place
-    steady_pace: float = 0.05  # by which the pace of its middle may differ between windows
-    efforts: float = 10.0  # times the budget: what would take longer is out of reach
+    # of its least distance r from (0, x0), an orbit's diameter D: where it is no more than half of `settled_at_kinks`,
+    # a way by D changes r^2 by no more than that, and the drift could not be told from rest
+    far_orbit: float = 1e-3
+    steady_pace: float = (
+        0.05  # by which the pace of its middle may differ: half of the one digit that is told of it
+    )
     moved: float = 1e-4  # relative change since the start above which the motion was attracted
     patience: float = 300.0  # turns that an orbit must keep before it counts as neutral
     patience_spent: float = 0.2  # share of the budget after which it counts without
@@ -337,7 +341,9 @@ class Thresholds:
     pump_ratio: float = 0.9  # of one such fall to the next: closer to 1 it has no limit that could be told
     pump_left: float = 0.5  # of what is added now: the least limit
     seen_to_leave: int = 3  # last local exponents, ever further from a law's
-    same_fall: float = 0.2  # by which local exponents of a player's speed differ that follows a law
+    # of the last, by which local exponents of a player's speed differ that follows a law: a third of by how much
+    # those of an exponential fall differ, which grow by 1 + `skip` from window to window
+    same_fall: float = 0.2
     speed_rounding: float = 30.0  # roundings in a local exponent of a speed
     unbounded: float = 1e100  # of a state: beyond every bounded set that floats could tell
 
@@ -352,4 +358,4 @@ def checked_effort(effort: object) -> float:
         >>> checked_effort(1)
         1.0
     """
-    return number("effort", effort, low=1e-4, high=1e4)
+    return number("effort", effort, low=1e-4, high=T.largest_effort)

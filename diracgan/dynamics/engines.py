@@ -41,10 +41,12 @@ _CHUNK = 5_000
 _STIFF = 5_000.0  # decay times within a run, beyond which an explicit method's steps are as many as its stability asks
 _LARGE = 200  # entries of a state whose eigenvalues are not worth their time
 _EXACT = 1e-15  # of a time: to which a guard's fall is found, in an ordinary unit of it
-_ENDLESS = 1e3  # times in which a motion changes by its size: a run that is longer says nothing of its steps
-_STANDS = (
-    1e-3  # of that time: steps that are shorter are so for stability alone, or where the field has no value
-)
+# Times in which a motion changes by its size, in a run that is longer: in `_EXACT` of them it moves by 1e-12 of itself,
+# within which a surface counts as met (`_MET` in switchings), and a step need be no shorter.
+_ENDLESS = 1e3
+# Of such a time, a step of a method of fifth order at the least rtol, (1e-14)^(1/5) = 1.6e-3, rounded down: one that is
+# shorter is so for its stability, or where the field has no value.
+_STANDS = 1e-3
 _FOUND = 1e-10  # of a step, or of the run: the same where the unit of time is so long that this is less
 _BESIDE = 1e-9  # of a state: a solver that stops nearer to a surface has met it
 _SECANT = 1e-2  # of a state's size: a slope over so much is not that of a jump beside it

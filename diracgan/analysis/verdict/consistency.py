@@ -220,7 +220,11 @@ def _against_a_way_without_end(case: Case, answer: Answer) -> str | None:
         if not speeds[-1] * t[-1] > T.rounding * np.max(np.abs(late[-1].stretch.zs)):
             continue
         exponents = np.diff(np.log(speeds)) / np.diff(np.log(t))
-        if np.all(exponents > -1.0) and np.all(exponents < 0.0) and np.ptp(exponents) < T.same_fall:
+        if (
+            np.all(exponents > -1.0)
+            and np.all(exponents < 0.0)
+            and np.ptp(exponents) < T.same_fall * -exponents[-1]
+        ):
             return f"|{name}'| falls only like {case.clock}^{exponents[-1]:.3g}, and such a way has no end"
     return None
 

@@ -71,7 +71,7 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
 
 @judge(order=55)
 def drifts_far_out(case: Case, stretch: Stretch) -> Answer | None:
-    """What goes round far from (0, x0) while its middle moves on, at a pace that leads nowhere within any budget."""
+    """What goes round far from (0, x0) while its middle moves on, at a pace that leads nowhere within the budget."""
     late, now = case.looks[-T.monotone :], case.looks[-1]
     if (
         len(late) < T.monotone
@@ -85,11 +85,18 @@ def drifts_far_out(case: Case, stretch: Stretch) -> Answer | None:
     speed = float(np.linalg.norm(pace))
     if not np.max(np.linalg.norm(paces[-T.seen_to_leave :] - pace, axis=1)) <= T.steady_pace * speed:
         return None
+    if speed * float(np.ptp(now.stretch.t)) > T.drifts * now.diameter:
+        return None  # it goes straight on
     off = case.distances_of(middles[-1:])[0]
-    if speed * case.time * case.budget * T.efforts > off * case.spent:
+    effort = off * case.spent / (speed * case.time * T.budget)
+    if effort * T.budget <= case.budget:
         return None
-    how = f"it goes round {case.vector(middles[-1])} and drifts by {speed:.3g} per unit of time"
-    when = f"where that leads is seen from about {case.clock} = {off / speed:.1g} on, which no effort reaches"
+    # one digit of each: the paces agree on no more
+    how = f"it goes round {case.vector(middles[-1])} and drifts by about {speed:.1g} per unit of time"
+    reached = (
+        f"at an effort of about {effort:.1g}" if effort < T.largest_effort else "which no effort reaches"
+    )
+    when = f"where that leads is seen from about {case.clock} = {off / speed:.1g} on, {reached}"
     return Answer(Kind.UNDECIDED, {}, f"undecided: {how}; {when}")
 
 
