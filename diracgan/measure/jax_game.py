@@ -18,7 +18,6 @@ from ..errors import InputError, one_line
 from ..game import GameLike, Players
 from ..pytrees import Pytree
 from ..rules import Rule, from_optax
-from ..rules.base import varying
 from ..rules.per_player import Memory
 from ..tracing.switching import branched
 from . import operators
@@ -124,11 +123,7 @@ class JaxGame:
         """What the rule remembers, leaf by leaf."""
         assert self.rule is not None
         with self._precision():
-            held = self.memory
-            if held is None:
-                held = self.rule.at_rest.rest(self.game_of(batches), self.players)
-            leaves, moves = jax.tree.leaves(held), jax.tree.leaves(varying(held))
-            return [np.asarray(x) for x, m in zip(leaves, moves, strict=True) if m]
+            return operators.remembered(self.rule, self.game_of(batches), self.players, self.memory)
 
     def transposed(self, batches: list[Any], u: np.ndarray) -> np.ndarray:
         """J^T u."""
@@ -164,7 +159,7 @@ class JaxGame:
             return None
         with self._precision():
             each = self.rule.step_sizes(self.players, self.memory)
-            return None if each is None else np.concatenate([ravel_pytree(x)[0] for x in each])
+            return None if each is None else np.asarray(operators.flat(each))
 
     def averaging(self) -> float:
         """Decay of the running average of gradients that the critic steps along; 0 for plain steps."""

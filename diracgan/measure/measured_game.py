@@ -15,7 +15,17 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError, integer, number, unknown
 from ..pytrees import Pytree
-from .leading import OF, GameSpectrum, alone, block, checked, derivative_defect, leading, own_part
+from .leading import (
+    OF,
+    GameSpectrum,
+    alone,
+    block,
+    checked,
+    derivative_defect,
+    leading,
+    own_part,
+    state_units,
+)
 from .noise import NoiseFloor, alternating_step, floor
 
 if TYPE_CHECKING:
@@ -88,14 +98,6 @@ class UserGame(NamedTuple):
     n_critic: int
     critic: Any
     samples: Any
-
-
-_LEAST = 1e-3  # of a tensor's typical entry: what is smaller counts as that
-
-
-def _typical(x: np.ndarray) -> float:
-    """The root mean square of entries; 1 where there are none but zeros."""
-    return float(np.sqrt(np.mean(np.square(x, dtype=float)))) or 1.0 if x.size else 1.0
 
 
 class Batches:
@@ -252,34 +254,21 @@ class MeasuredGame:
         products, size = self._products(of)
         field = self.backend.field(self.held)
         kind = self.backend.dtype
-        scale = self._state_scale().astype(kind) if of == "step" else None
-        found = alone(
+        return alone(
             leading(
-                products if scale is None else lambda v: products(v * scale) / scale,
+                products,
                 *((1, size), which, of, k, tol, most, seed, kind),
                 near=None if of == "step" else field[None, own_part(of, self.sizes)],
+                units=self._state_units()[None].astype(kind) if of == "step" else None,
                 velocity=np.abs(field).max(keepdims=True),
                 defect=self._defect(seed),
             )
         )
-        for v in found.vectors if scale is not None else ():  # in place: they are what is largest
-            v *= scale
-            v /= np.linalg.norm(v)
-        return found
 
-    def _state_scale(self) -> np.ndarray:
-        """The size of every entry of an optimiser's state, (state_size,): in its units S is balanced.
-
-        Without it Adam's second moments, of 1e-6 beside weights of 1, make the multipliers of a product in float32
-        wrong in the second digit.
-        """
+    def _state_units(self) -> np.ndarray:
         rates = self.backend.step_sizes()
-        rates = np.ones(sum(self.sizes)) if rates is None else rates
-        moved = np.split(rates * self.velocity(), [self.sizes[0]])
-        parts = [np.full(x.shape, _typical(x)) for x in moved]
-        memory = (np.abs(np.asarray(x, float)).ravel() for x in self.backend.remembered(self.held))
-        parts += [np.maximum(x, _LEAST * _typical(x)) for x in memory]
-        return np.concatenate(parts)
+        moved = self.velocity() if rates is None else rates * self.velocity()
+        return state_units(np.split(moved, [self.sizes[0]]), self.backend.remembered(self.held))
 
     def coupling(self, k: int = 3, seed: int = 0, step_sizes: Any = None) -> Coupling:
         """The leading singular values of the coupling, with the damping and the response of each.

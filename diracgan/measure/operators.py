@@ -20,9 +20,11 @@ from numpy.typing import ArrayLike
 from ..game import Game, GameLike, Players
 from ..pytrees import Pytree
 from ..rules import Rule, float_vector
+from ..rules.base import varying
 from ..training import networks
 from ..training.games import MinibatchGame
 from ..variants import Variant
+from .leading import state_units
 
 T = TypeVar("T")
 
@@ -182,6 +184,13 @@ def full_step(
     return start, lambda y: float_vector(go(*restore(y)))[0]
 
 
+def remembered(rule: Rule, game: GameLike, players: Players, memory: Pytree = None) -> list[np.ndarray]:
+    """What of a rule's full state follows the players, leaf by leaf."""
+    held = rule.at_rest.rest(game, players) if memory is None else memory
+    leaves, moves = jax.tree.leaves(held), jax.tree.leaves(varying(held))
+    return [np.asarray(x) for x, m in zip(leaves, moves, strict=True) if m]
+
+
 @jax.jit
 def step_linear(rules: Rule, games: Game, players: Players, memory: Pytree) -> Callable[[Array], Array]:
     """One whole period of a rule on its full state as the linear map S, for :func:`applied`."""
@@ -207,7 +216,13 @@ def repeated(tree: T, runs: int) -> T:
     return jax.tree.map(lambda x: jnp.full((runs,), x, jnp.float64), tree)
 
 
-def step_size(rules: Rule, games: Game, players: Players, memory: Pytree) -> int:
-    """The length of a rule's full state."""
-    one = jax.tree.map(lambda x: x[0], (rules, games, players, memory))
-    return jax.eval_shape(lambda r, g, z, m: full_step(r, g, z, m)[0], *one).shape[0]
+def units_of_steps(rules: Rule, games: Game, players: Players, memory: Pytree) -> np.ndarray:
+    """The sizes in whose units one iteration of every run is balanced, (S, n), n being the length of a full state."""
+    rows = []
+    for i, speed in enumerate(np.asarray(velocities(games, players))):
+        rule, game, z, held = jax.tree.map(lambda x, i=i: x[i], (rules, games, players, memory))
+        rates = rule.step_sizes(z, held)
+        moved = speed if rates is None else speed * np.asarray(flat(rates))
+        parts = np.split(moved, [flat(Players(z.phi, ())).size])
+        rows.append(state_units(parts, remembered(rule, game, z, held)))
+    return np.stack(rows)

@@ -92,9 +92,9 @@ def spectrum(
             raise InputError(
                 f"rule {parts[0][2].label}: {reason}; allowed: of='flow', or a run with its own memory"
             )
-        products, n, speed, defect = _linear(games, at, rules, memory, of, seed)
-        shape = (len(listed), n)
-        found = leading(products, shape, which, of, k, tol, most, seed, velocity=speed, defect=defect)
+        products, n, units, speed, defect = _linear(games, at, rules, memory, of, seed)
+        how = {"units": units, "velocity": speed, "defect": defect}
+        found = leading(products, (len(listed), n), which, of, k, tol, most, seed, **how)
     return found if many else alone(found)
 
 
@@ -144,8 +144,8 @@ def _parts(run: Any, players: Players | None, rule: Rule | None, of: str, sample
 
 def _linear(
     games: Game, at: Players, rules: Any, memory: Pytree, of: str, seed: int
-) -> tuple[Products, int, np.ndarray, np.ndarray]:
-    """The products, the length of a vector, and what :func:`probe` says."""
+) -> tuple[Products, int, np.ndarray | None, np.ndarray, np.ndarray]:
+    """The products, the length of a vector, in what units it is measured, and what :func:`probe` says."""
     linear = operators.flow_linear(games, at)
 
     def flow(v: np.ndarray) -> np.ndarray:
@@ -154,13 +154,14 @@ def _linear(
     speed, defect = probe(games, at, seed, flow)
     if rules is None:
         sizes = operators.length(Players(at.phi, ())), operators.length(Players((), at.theta))
-        return *block(flow, of, sizes), speed, defect
+        return *block(flow, of, sizes), None, speed, defect
     whole = operators.step_linear(rules, games, at, memory)
 
     def step(v: np.ndarray) -> np.ndarray:
         return np.asarray(operators.applied(whole, jnp.asarray(v)))
 
-    return step, operators.step_size(rules, games, at, memory), speed, defect
+    units = operators.units_of_steps(rules, games, at, memory)
+    return step, units.shape[1], units, speed, defect
 
 
 def probe(games: Game, at: Players, seed: int, products: Products) -> tuple[np.ndarray, np.ndarray]:
