@@ -87,7 +87,7 @@ def _by_heat_equation(f: Integrand, primals: Any, tangents: Any) -> tuple[Array,
     change = jnp.zeros_like(value)
 
     def edges(f: Integrand, mean: Array) -> Array:
-        return jnp.sum(_edges(f, mean, *primals[1:]), axis=0) if kinks.size else jnp.zeros(())
+        return jnp.sum(_edges(f, mean, *primals[1:]), axis=0) if kinks.size else jnp.zeros((), mean.dtype)
 
     if not isinstance(by_mean, SymbolicZero):
         change += (_both_rules(_slope(f), *primals) + edges(f, mean)) * by_mean[0]
