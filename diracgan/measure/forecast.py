@@ -58,8 +58,8 @@ class SeriesForecast:
         mean_frequency: sqrt(E x'^2/E x^2), the mean rate at which it passes its line (Rice), radians per iteration.
         frequency: the angular frequency at which its variance per octave peaks, per iteration; None where that only
             falls; ``frequency_low`` and ``frequency_high`` hold the peaks of nine runs of ten.
-        averaged: the spread of the averaged generator's series over that of the generator's; None without an average,
-            and for series that the critic is part of.
+        averaged: the spread of the averaged generator's series over that of the generator's, above 1 where that drifts:
+            the average starts with it, and lags; None without an average, and for series that the critic is part of.
     """
 
     now: float
