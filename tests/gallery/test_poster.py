@@ -158,8 +158,10 @@ def test_the_command_draws_ones_own_beside_the_known(tmp_path, capsys):
     out = tmp_path / "poster.svg"
     assert main(["poster", "--alone", "wgan-gp:c=0", "wgan-linear", "--out", str(out)]) == 0
     text = out.read_text("utf-8")
-    width = float(re.search(r'width="([\d.]+)pt"', text)[1])
-    assert width / 72 * 25.4 == pytest.approx(420, abs=0.1)
+    # two rows of four panels are wider than high: below the title A2 on its side has room for panels of 128 mm, and
+    # upright, with a loss's panels on two lines, of 99
+    size = [float(re.search(rf'{side}="([\d.]+)pt"', text)[1]) / 72 * 25.4 for side in ("width", "height")]
+    assert size == pytest.approx([594, 420], abs=0.1)
     for said in ("wgan-gp(lam=0.1, c=0)", "converges like exp(−0.1 t)", "a neutral orbit", "diverges"):
         assert said in text
     assert save(poster_figure(["flow"], [("a", False, [panel("diverges")])]), tmp_path / "a.pdf").exists()

@@ -18,6 +18,7 @@ from selection import slow_but
 from diracgan import plotting as plot
 from diracgan.cli.app import main
 from diracgan.errors import InputError
+from diracgan.measure.forecast import Forecast, SeriesForecast, SettingForecast
 from diracgan.plotting.agreement import figure as agreement
 from diracgan.plotting.sizes import SIZES, size_of
 
@@ -124,13 +125,18 @@ def drawn_by(kind):
     if kind == "space":
         return plot.space_figure({**traj, "phi": np.c_[z, z[:, 0]], "theta": np.c_[z, z[:, 1]]})
     if kind == "forecast":
-        series = SimpleNamespace(now=1.0, level=1.2, spread=0.1, spread_high=0.2)
+        turning = dict.fromkeys(
+            ("mean_frequency", "frequency", "frequency_low", "frequency_high", "averaged")
+        )
+        series = SeriesForecast(1.0, 1.2, 1.1, 1.3, 0.1, 0.05, 0.2, **turning)
         names = ("loss_d", "loss_g", "d_real", "d_fake", "samples_0")
         ways = [
-            SimpleNamespace(setting=s, status="spreads", series=dict.fromkeys(names, series))
+            SettingForecast(
+                s, "spreads", 0.99, 0.1, None, dict.fromkeys(names, series), "loss_g spreads by 0.1"
+            )
             for s in ("as it is", "lr=4e-3, beta1=0.9")
         ]
-        return plot.forecast_figure(SimpleNamespace(settings=ways, steps=2500))
+        return plot.forecast_figure(Forecast(ways, steps=2500, size=10, products=20))
     if kind == "agreement":
         return agreement(COMPARED)
     if kind == "orbits":
