@@ -86,25 +86,27 @@ def whole(tmp_path_factory):
 
 
 def nudged(z0):
-    """The start, and starts one ulp away from it in every entry."""
-    return np.array(
-        [z0, *(np.where(np.arange(len(z0)) == k, np.nextafter(z0, 9), z0) for k in range(len(z0)))]
-    )
+    """The start, and starts away from it in every entry by an ulp of 1, the rounding of runs that grow to that size.
+
+    By an ulp of their own, of 0.1, they may come together again to the last bit, and then nothing shows what becomes of
+    a rounding made later: ragan's do within 100 contracted steps, and leave s = 0 by what is rounded at the 650th.
+    """
+    return z0 + np.finfo(float).eps * np.eye(len(z0) + 1, len(z0), -1)
 
 
 def agree(found, runs):
     """Whether rows agree with the first of ``runs`` (N, rows, entries), the others being nudged ones.
 
-    To 1e-9 max(1, |z|), or a hundred times what one ulp at the start makes of Python's own runs; up to where that is as
-    large as the state, from where on nothing is predicted. (Under simultaneous steps in d = 2 some variants grow along
-    s = 0, which has become unstable: Python's contracted multiplications leave it, JavaScript's products keep the
-    symmetry to the last bit.)
+    To 1e-9 max(1, |z|), or ten times what an ulp of 1 at the start makes of Python's own runs; up to where that is a
+    tenth of the state, from where on nothing is predicted, also where Python's runs come near each other again. (Under
+    simultaneous steps in d = 2 some variants grow along s = 0, which has become unstable: Python's contracted
+    multiplications leave it, JavaScript's products keep the symmetry to the last bit.)
     """
     base = runs[0]
     scale = np.maximum(1.0, np.max(np.abs(base), axis=1))
     with np.errstate(invalid="ignore"):
-        spread = 100 * np.nanmax(np.abs(runs - base), axis=(0, 2))
-    alive = np.isfinite(base).all(axis=1) & (scale < 1e100) & (spread < scale)
+        spread = 10 * np.nanmax(np.abs(runs - base), axis=(0, 2))
+    alive = np.isfinite(base).all(axis=1) & (scale < 1e100) & (spread < 0.1 * scale)
     rows = range(len(base) if alive.all() else int(np.argmin(alive)))
     assert len(rows) > 0 and len(found) >= len(rows)
     return all(np.max(np.abs(np.array(found[k]) - base[k])) <= max(1e-9 * scale[k], spread[k]) for k in rows)
