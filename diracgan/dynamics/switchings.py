@@ -10,7 +10,7 @@ References:
 from __future__ import annotations
 
 import math
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import jax
@@ -166,14 +166,7 @@ def speeds(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.nda
     if they led back. Both are 0 where they lead back beside the surface alone and not as a root does, as g and -|g|^3:
     no motion comes to it in a finite time, and nothing holds one there.
     """
-    seen = _beside_speeds(system, y, regime, k, shared)
-    back, (here, there) = seen.root(), seen.on
-    if back is None and not here < 0 < there:
-        return here, there
-    foot = _about_foot(system, y, regime, k, shared)
-    if back is not None:
-        return (here, there) if foot.pushes else (back, -back)
-    return (here, there) if foot.jumps else (0.0, 0.0)
+    return _told(_Beside(system, y, regime, k, shared))
 
 
 def speeds_where_met(
@@ -184,71 +177,82 @@ def speeds_where_met(
     Where both sides lead back, however slowly, no more than an error of integration has met it: then the speeds are
     those beside it, as if they led back.
     """
-    seen = _beside_speeds(system, y, regime, k, shared)
+    seen = _Beside(system, y, regime, k, shared)
     slower = max(far for far, _ in seen.beside)
-    held = seen.root() is None and slower < -seen.least
+    held = slower < 0 and seen.root is None and slower < -_VANISHES * seen.foot.through
     if held and _stands(system, y, regime, seen.normal, -slower):
-        pushes = _about_foot(system, y, regime, k, shared).pushes
-        return seen.on if pushes else (slower, -slower)
-    return speeds(system, y, regime, k, shared)
+        return seen.on if seen.foot.pushes else (slower, -slower)
+    return _told(seen)
 
 
-class _Speeds(NamedTuple):
-    """Speeds away from a surface along its ``normal``, towards this side.
-
-    Attributes:
-        on: those on the surface, by the branches of this side and of the far one.
-        beside: on either side the speed away from the surface, at two distances from it.
-        normal: the gradient towards this side.
-    """
-
-    on: tuple[float, float]
-    beside: list[list[float]]
-    normal: np.ndarray
-
-    @property
-    def least(self) -> float:
-        """The least speed beside the surface that does not vanish as those on it do."""
-        return _VANISHES * max(map(abs, self.on))
-
-    def root(self) -> float | None:
-        """The speed with which a side leads back that does so as a root; None where neither does."""
-        return next((far for far, near in self.beside if far < -self.least and near < _STEEP * far), None)
+def _told(seen: _Beside) -> tuple[float, float]:
+    here, there = seen.on
+    if (back := seen.root) is not None:
+        return (here, there) if seen.foot.pushes else (back, -back)
+    return (here, there) if not here < 0 < there or seen.foot.jumps else (0.0, 0.0)
 
 
-def _beside_speeds(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.ndarray) -> _Speeds:
-    normal = np.asarray(look(system, y, regime.modes).normals)[k] * regime.modes[k]
-    here, there = (
-        float(normal @ np.asarray(flow_in(system, y, r))) for r in (regime, _across(regime, shared))
-    )
-    beside = [[_beside_surface(system, y, side, off) for off in _OFF] for side in (normal, -normal)]
-    return _Speeds((here, there), beside, normal)
-
-
-class _AboutFoot(NamedTuple):
+class _Foot(NamedTuple):
     """What the motions on both sides do at the foot of a point on a surface.
 
     Attributes:
         pushes: whether there is a speed through the surface on the surface itself: to stay there is not a solution.
         jumps: whether the speed through it is another one on the far side: as much on it as beside it.
+        through: the larger of the two sides' speeds through it, 0 where a root may be all of it.
     """
 
     pushes: bool
     jumps: bool
+    through: float
 
 
-def _about_foot(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.ndarray) -> _AboutFoot:
-    side, near, far = regime.modes[k], look(system, y, regime.modes), _across(regime, shared)
-    normal = side * np.asarray(near.normals)[k]
-    points, off = (np.asarray(a) for a in beside_foot(system, y, side * np.asarray(near.g)[k], normal))
-    places = [*zip(points, [regime] * 3 + [far] * 2, strict=True), (points[0], far)]
-    v = np.array([np.asarray(flow_in(system, *at)) for at in places])
-    left = side * np.asarray(look(system, points[0], regime.modes).g)[k]
-    *through, across = v @ normal
-    push, root = (float(a) for a in told_from_a_root(np.array(through), left, off))
-    pushes = abs(push) > _ROUNDING * float(np.linalg.norm(normal) * np.max(np.abs(v[0]))) + root
-    here, beside, _, beyond, _ = through
-    return _AboutFoot(pushes, bool(abs(across - here) > _AS_LARGE * abs(beyond - beside)))
+class _Beside:
+    """Speeds away from surface k along its ``normal``, towards this side.
+
+    Attributes:
+        normal: the gradient towards this side.
+        on: those at the point itself, by the branches of this side and of the far one.
+        beside: on either side the speed away from the surface, at two distances from it.
+    """
+
+    def __init__(self, system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.ndarray) -> None:
+        self._near, self._far = regime, _across(regime, shared)
+        self._system, self._y, self._k = system, y, k
+        self._look = look(system, y, regime.modes)
+        self.normal = np.asarray(self._look.normals)[k] * regime.modes[k]
+        here, there = (float(self.normal @ np.asarray(flow_in(system, y, r))) for r in (regime, self._far))
+        self.on = (here, there)
+        self.beside = [
+            [_beside_surface(system, y, side, off) for off in _OFF] for side in (self.normal, -self.normal)
+        ]
+
+    @cached_property
+    def root(self) -> float | None:
+        """The speed with which a side leads back that does so as a root; None where neither does.
+
+        It vanishes on the surface: that is asked at its foot, for beside it, at 1e-13, a third root is 1e-4.
+        """
+        steep, level = _STEEP
+        back = [far for far, near in self.beside if far < 0 and level * far < near < steep * far]
+        return next((far for far in back if far < -_VANISHES * self.foot.through), None)
+
+    @cached_property
+    def foot(self) -> _Foot:
+        system, near, far = self._system, self._near, self._far
+        side = near.modes[self._k]
+        g = side * np.asarray(self._look.g)[self._k]
+        points, off = (np.asarray(a) for a in beside_foot(system, self._y, g, self.normal))
+        places = [*zip(points, [near] * 3 + [far] * 2, strict=True), (points[0], far)]
+        v = np.array([np.asarray(flow_in(system, *at)) for at in places])
+        left = side * np.asarray(look(system, points[0], near.modes).g)[self._k]
+        *through, across = v @ self.normal
+        push, root = (float(a) for a in told_from_a_root(np.array(through), left, off))
+        pushes = abs(push) > _ROUNDING * float(np.linalg.norm(self.normal) * np.max(np.abs(v[0]))) + root
+        here, *beside, beyond, further = through
+        sides = np.array([[here, *beside, *beside], [across, beyond, further, beyond, further]])
+        largest = max(abs(x[0]) if abs(x[0]) > told_from_a_root(x, left, off)[1] else 0.0 for x in sides)
+        jumps = abs(across - here) > _AS_LARGE * abs(beyond - beside[0])
+        return _Foot(pushes, bool(jumps), float(largest))
 
 
 # of the change of a speed across a surface a little beside it, on it: of a kink nothing is left
@@ -271,7 +275,8 @@ def _ahead(system: DiracSystem, y: Array, regime: Regime) -> np.ndarray | Array:
 _OFF = (1e-7, 1e-9)  # of the state: how far beside a surface the field is looked at
 _ROUNDING = 64 * np.finfo(float).eps  # of a velocity: what is told from the rounding of its other entries
 _VANISHES = 1e3  # times slower on a surface than beside it
-_STEEP = 0.02  # of the speed at the first distance, at the second: a field with a slope has 0.01 of it there
+# of the speed at the first distance, that of a root at the second: a field with a slope has 0.01 of it, with a jump all
+_STEEP = (0.02, 0.98)
 
 
 def _beside_surface(system: DiracSystem, y: Array, normal: np.ndarray, off: float) -> float:

@@ -22,7 +22,7 @@ from diracgan.dynamics.engines import TimeSpan, engine, first_to_fall
 from diracgan.dynamics.event_loop import event_loop
 from diracgan.dynamics.filippov import DiracSystem, Regime, flow_in, guards, plain, told_from_a_root
 from diracgan.dynamics.regimes import integrate
-from diracgan.dynamics.switchings import start
+from diracgan.dynamics.switchings import speeds, start
 from diracgan.game import Players
 
 
@@ -259,6 +259,20 @@ def test_a_slide_by_roots_ends_on_the_side_to_which_the_field_pushes(theta, fall
     regime = plain(np.ones(1))._replace(flips=np.ones((1, 1), bool), surfaces=np.zeros(1, int))
     shares = np.asarray(guards(system, np.array([0.0, theta]), regime))[1:3]
     assert np.flatnonzero(shares <= 0).tolist() == ([] if fallen is None else [fallen])
+
+
+@pytest.mark.parametrize("p", [0.15, 1 / 4, 1 / 3, 0.5, 0.8])
+@pytest.mark.parametrize("beside", [0.0, 1e-17, 1e-15, -1e-14, 1e-13])
+def test_a_root_holds_a_motion_that_rounding_leaves_beside_its_surface(p, beside):
+    # at 1e-13 of the surface |phi|^(1/4) is 6e-4, and at 1e-7 not much more: it vanishes on the surface itself
+    system = DiracSystem(Lifted(p=p), np.ones(1), Players(1.0, 1.0), None)
+    with jax.enable_x64(True):
+        for theta in (0.0, 0.3):  # the speed through it on the surface, on both sides
+            y = np.array([beside, theta])
+            towards = speeds(system, y, plain(np.ones(1)), 0, np.ones(1, bool))
+            here = theta - np.sign(beside) * abs(beside) ** p
+            expected = (here, here) if theta else (-(1e-7**p), 1e-7**p)
+            assert towards == pytest.approx(expected, rel=1e-5, abs=1e-12)
 
 
 @pytest.mark.parametrize("p", [1 / 3, 0.5, 2 / 3])
