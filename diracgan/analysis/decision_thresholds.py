@@ -60,6 +60,7 @@ class Thresholds:
     tail_at_rest: float = 1e-10
     same_rate: float = 0.05  # by which a measured rate may differ from the eigenvalue that explains it
     outruns: float = 0.5  # of the slowest eigenvalue's rate: a slower approach is not that eigenvalue's
+    shared_way: float = 1 - 1e-9  # the cosine of two ways that are one
     same_point: float = 1e-6  # of the motion's first size: a rest point nearer to (0, x0) is (0, x0)
     # of the first diameter, below which the slope of log r is the slowest eigenvalue's
     asymptotic: float = 1e-3

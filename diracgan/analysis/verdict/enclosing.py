@@ -341,7 +341,10 @@ def between(case: Case, inner: float, outer: float) -> Answer | None:
 
     if not rate(math.log(inner)) > 0 > rate(math.log(outer)):
         return None
-    root: Any = brentq(rate, math.log(inner), math.log(outer), xtol=T.drift_root, maxiter=40)
+    ends, more = (math.log(inner), math.log(outer)), {"xtol": T.drift_root, "maxiter": 40}
+    root, end = brentq(rate, *ends, **more, full_output=True, disp=False)
+    if not end.converged:  # chance decides the drifts there, as of what is chaotic
+        return None
     seen = drift(case, math.exp(root))
     if seen.look is None or _passes(case, seen.look.rms) or _separates_there(case, seen.look):
         return None

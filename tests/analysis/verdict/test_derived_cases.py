@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -421,6 +422,16 @@ CASES: dict[str, Derived] = {
         {"rate": 0.25, "frequency": 0.1875**0.5},
         {"x0": list(UNIT)},
     ),
+    # J = [[-1/2, -1/2], [1/2, 0]] on the line, less 1/10 A J with A = (J - J^T)/2 = [[0, -1/2], [1/2, 0]]: trace -0.45,
+    # determinant 0.250625; across it [[0, -1/2], [1/2, 0]] becomes [[1/40, -1/2], [1/2, 1/40]], which repels
+    "line-of-a-saddle": Derived(
+        parse("ns").with_(sga=-0.1),
+        list(0.3 * UNIT),
+        list(1.2 * UNIT),
+        "converges-exponentially",
+        {"rate": 0.225, "frequency": 0.2**0.5},
+        {"x0": list(UNIT)},
+    ),
     # ------------------------------------------------ steps
     "extragradient": Derived(
         parse("wgan-linear"),
@@ -468,6 +479,47 @@ CASES: dict[str, Derived] = {
 }
 
 
+class Folded(dg.Variant):
+    """F(u) = log sigma(u), whose slope is sigma(-u), for both logits, and |fake| for the generator: it slides on 0."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(jax.nn.softplus(real)) - jnp.mean(jax.nn.softplus(-fake))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(jnp.abs(fake))
+
+
+@pytest.mark.slow  # fast, a line that a flow never leaves: line-of-a-saddle above
+@pytest.mark.parametrize("dim", [1, 2])
+def test_a_slide_comes_to_a_point_on_its_line_that_repels_what_lies_beside_it(dim):
+    # with g = sigma(phi x0), the slope 1/2 of F at 0 and kappa in [-1, 1] that of |s|, sga = lam makes of theta = 0
+    # phi' = x0 g - lam/2 (1 - kappa/2) phi, and theta' = 0 for kappa (phi^2 + lam/2 phi x0 g) = lam/4 phi x0 g. Across
+    # the line [[-lam/2 (1 - kappa/2), -1/2 - lam/8 kappa phi^2], [-kappa, lam/4 (kappa - 1/2)]]: one of its eigenvalues
+    # is positive
+    lam, x0 = 0.5, -1.0
+
+    def kappa(phi):
+        pull = 0.5 * lam * phi * x0 * scipy.special.expit(phi * x0)
+        return 0.5 * pull / (phi**2 + pull)
+
+    def speed(phi):
+        return x0 * scipy.special.expit(phi * x0) - 0.5 * lam * (1 - 0.5 * kappa(phi)) * phi
+
+    end = scipy.optimize.brentq(speed, -5.0, -3.0, xtol=1e-14)
+    k = kappa(end)
+    across = [
+        [-0.5 * lam * (1 - 0.5 * k), -0.5 - lam / 8 * k * end**2],
+        [-k, 0.25 * lam * (k - 0.5)],
+    ]
+    repels = max(np.linalg.eigvals(across).real)
+    start = (np.eye(dim)[0] * x for x in (-0.5, 1.0))
+    v = dg.verdict(Folded().with_(sga=lam), *start, x0=x0 * np.eye(dim)[0], edge=False)
+    assert v.kind == "converges-elsewhere"
+    assert v.numbers["rate"] == pytest.approx((speed(end - 1e-5) - speed(end + 1e-5)) / 2e-5, rel=1e-6)
+    assert v.numbers["limit_phi"] == pytest.approx(end * np.eye(dim)[0], rel=1e-8)
+    assert repels > 0 and (f"beside it do at the rate {repels:.3g}" in " ".join(v.evidence)) == (dim == 2)
+
+
 def log_field(phi: float, theta: float) -> tuple[float, float]:
     s = phi * theta
     return -(1 + s + 2 * s * np.log(max(abs(s), 1e-300))) * theta, phi
@@ -487,7 +539,7 @@ def four_field(phi: float, theta: float) -> tuple[float, float]:
 TYPED = {"logarithm": log_field, "median": median_field, "median-of-four": four_field}
 # a growth through kinks: test_judges.py, the rate of an exponential growth is that of its end
 # a root that rests in a finite time: test_judges.py, a root under a slope, and dynamics/test_degenerate_surfaces.py
-FAST = ("nearly-linear-still", "circle-tiny", "gp-1.2-other-side")
+FAST = ("nearly-linear-still", "circle-tiny", "gp-1.2-other-side", "line-of-a-saddle")
 
 
 @pytest.mark.parametrize("name", slow_but(list(CASES), *FAST))

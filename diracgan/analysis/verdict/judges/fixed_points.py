@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ....dynamics.collinear import invariant_line
 from ....numerics import decay_laws, eigen
 from ....numerics.float_range import LARGEST
 from ...decision_thresholds import T
@@ -81,6 +82,8 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     in_time = None if seen is None else termination.by_a_root(case, z, seen)
     if in_time is not None:
         return in_time
+    slides = len(rest.along) < len(rest.flat)  # and a spiral within a surface comes to no other side of it
+    rest, beside = _on_its_line(case, rest)
     slope = rest.along
     if not len(slope):  # on as many surfaces as there are directions: nothing moves along them, at any rate
         return None
@@ -117,7 +120,6 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
     rate, frequency = float(rates[k]), float(turning[k])
     # what has arrived had as long as it takes to fall to rounding
     took = -math.log(T.eps) / rate if arrived else now.time - before.time
-    slides = len(slope) < len(rest.flat)  # and a spiral within a surface comes to no other side of it
     if not slides and _turns_off_its_side(case, z, frequency * took):
         return None
     told = f"its eigenvalue gives the rate {rate:.6g}" + (f", measured {measured:.6g}" if agrees else "")
@@ -125,8 +127,24 @@ def _at_point(case: Case, rest: rest_points.Rest, near: float, far: float) -> An
         # a slope without bound, beside which none is known
         rate, frequency = measured, 0.0
         told = f"no eigenvalue explains so slow an approach: measured {measured:.6g}"
-    case.note(f"Newton: rest point {case.vector(z)}; {told}")
+    case.note(f"Newton: rest point {case.vector(z)}; {told}{beside}")
     return _approaches(case, z, case.other(z, rest) if not at_origin else None, rate, frequency)
+
+
+def _on_its_line(case: Case, whole: rest_points.Rest) -> tuple[rest_points.Rest, str]:
+    """A rest point with those ways alone that a flow may go, and in words which others repel: in d > 1 often none.
+
+    From a start on an invariant line the flow never leaves that line, even where what lies beside it goes away.
+    """
+    if case.motion.discrete or case.motion.dim == 1 or not len(whole.along):
+        return whole, ""
+    rates, _, stable, still = _modes(case, eigen.eigenvalues(whole.along, whole.error))
+    line = None if np.all(stable | still) else invariant_line(case.full, case.start)
+    if line is None:
+        return whole, ""
+    left, shared, _ = np.linalg.svd(whole.ways.T @ np.kron(np.eye(2), line.direction).T, full_matrices=False)
+    text = f"; its start lies on a line that it never leaves, while those beside it do at the rate {-min(rates):.3g}"
+    return whole._replace(ways=whole.ways @ left[:, shared > T.shared_way]), text
 
 
 def _turns_off_its_side(case: Case, z: np.ndarray, turned: float) -> bool:
