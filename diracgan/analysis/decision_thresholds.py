@@ -208,6 +208,11 @@ class Thresholds:
     known_neutral: float = 1e-2
     # of single steps: the largest of so many is that of their circle but for the square of how far apart they lie on it
     stretches_met: int = 16
+    # the same on a torus, on which the largest of n steps is that of the torus but for some 1/n: this is a few 1e-5
+    stretches_met_on_a_torus: int = 200
+    # in a turn, by which the mean period of steps is told: not near a whole number, so that rows of slow turns fall on
+    # ever other places of them
+    rows_of_a_period: float = 8.4
     lyapunov_turns: float = 40.0  # over which they are looked at first
     # least and most of these iterations, and as many as there are where these leave the leading one in doubt, a little
     # and by more than what counts as known

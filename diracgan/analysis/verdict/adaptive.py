@@ -20,6 +20,7 @@ def by_averaging(case: Case, answer: Answer) -> Answer:
     if flow is None or flow.iterated:
         return answer
     case.note(f"averaged flow: {flow.text}; computed from {flow.computed_from}")
+    case.note(f"the run itself: {answer.text}")
     text = f"{flow.text}, by its averaged flow"
     if flow.kind is Outcome.GROWING:
         if flow.unbounded and answer.kind is Kind.DIVERGES:
@@ -28,4 +29,5 @@ def by_averaging(case: Case, answer: Answer) -> Answer:
         exponent = {} if flow.growth is None else {"exponent": -flow.growth}
         return Answer(kind, exponent, text if flow.unbounded else f"undecided: {text}")
     numbers = {"radius_phi": flow.amplitude, "radius_theta": flow.amplitude_theta, "period": flow.period}
+    text += "; whether neighbours among single steps come together there is more than an average says"
     return Answer(Kind.LIMIT_CYCLE, numbers, text)

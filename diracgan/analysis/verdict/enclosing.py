@@ -328,6 +328,19 @@ def outside(case: Case) -> Answer | None:
     return None
 
 
+def beside(case: Case) -> Answer | None:
+    """The cycle on which a motion already is, where orbits right inside it grow and those right outside fall.
+
+    So slowly that no run tells its multipliers from 1: just beyond a critical step.
+    """
+    if case.motion.dim > 1 or case.nested or not case.motion.discrete:
+        return None
+    inner, outer = T.inside[0], T.outside[0]
+    if not drift(case, inner).sign > 0 > drift(case, outer).sign:
+        return None
+    return between(case, inner, outer)
+
+
 def between(case: Case, inner: float, outer: float) -> Answer | None:
     """The attracting cycle at the amplitude, between two factors of the present one, that does not drift."""
     from scipy.optimize import brentq
@@ -356,6 +369,8 @@ def between(case: Case, inner: float, outer: float) -> Answer | None:
         "from both sides"
     )
     numbers = seen.look.radii
+    if case.motion.discrete:
+        numbers = case.met_by_steps(seen.look.stretch.end, numbers)
     if period is not None:
         numbers["period"] = period
     return _nears_cycle(numbers)

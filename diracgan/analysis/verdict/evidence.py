@@ -312,6 +312,24 @@ class Case:
         phi, theta = np.sqrt(np.max(self.squares(zs), axis=0))
         return {"radius_phi": float(phi), "radius_theta": float(theta)}
 
+    def met_by_steps(
+        self, state: Pytree, radii: dict[str, Any], stretches: int = T.stretches_met
+    ) -> dict[str, Any]:
+        """:meth:`largest` of single steps from a state on; also of ``radii`` where these turn slowly.
+
+        A window's rows lie some steps apart, and of five circles that are visited in turn every tenth step shows one.
+        Between single steps nothing is interpolated: where a loss has kinks the circle has them too, and a quartic
+        through steps of which a turn takes thirty is off by 1e-5.
+        """
+        rows = []
+        for _ in range(stretches):
+            seen = self.motion.advance(state, 0.0, 1.0, 1)
+            state = seen.end
+            rows.append(seen.zs)
+            if windows.mean_period(seen) is None:
+                return {k: max(radii[k], met) for k, met in self.largest(np.concatenate(rows)).items()}
+        return self.largest(np.concatenate(rows))
+
     def limit(self, z: np.ndarray) -> dict[str, Any]:
         """The numbers of a limit, in the game's own coordinates, without the debris of rounding."""
         d = self.system.dim

@@ -617,7 +617,7 @@ def test_steps_that_leave_the_float_range_at_once_diverge_whatever_their_terms_l
     assert v.kind == "diverges", v.text
 
 
-@pytest.mark.slow  # cycles that turn: test_kinds_of_wrong_answers.py, a small circle just beyond the critical step
+@pytest.mark.slow  # cycles that turn: test_numbers_of_cycles.py, a small circle just beyond the critical step
 def test_what_creeps_to_a_point_and_does_not_turn_is_on_no_cycle():
     v = dg.verdict(Slaved(k=3.0), [0.5], [0.3], effort=0.1, edge=False, **ONE)
     assert v.kind in ("converges-elsewhere", "undecided"), v.text

@@ -40,6 +40,16 @@ def test_the_period_is_that_of_the_main_component_about_its_mean():
     assert windows.mean_period(window(ellipse * np.where(T < 40, 1.0, np.nan)[:, None])) is None
 
 
+@pytest.mark.parametrize("period", [8.3, 11.7177, 8.01, 5.0 + 1 / 30])
+def test_the_mean_period_of_rows_that_are_few_in_a_turn_is_known_to_six_digits(period):
+    # an uneven rotation on a bent curve; 8.01 rows in a turn fall on nearly the same places of a hundred turns
+    n = np.arange(4096.0)
+    angle = 2 * np.pi * n / period + 0.3
+    uneven = angle + 0.4 * np.sin(angle) + 0.1 * np.cos(2 * angle)
+    zs = np.stack([np.cos(uneven) + 0.2 * np.cos(2 * angle), 0.7 * np.sin(uneven)], axis=1)
+    assert windows.mean_period(window(zs)._replace(t=n)) == pytest.approx(period, rel=1e-6)
+
+
 def test_a_peak_lies_between_rows_and_a_kink_on_one():
     t = T - 0.013
     assert windows.peak(np.cos(t)) == pytest.approx(1.0, abs=1e-10)  # between rows

@@ -78,17 +78,19 @@ def by_exponents(case: Case, numbers: dict[str, Any]) -> Answer | None:
     if np.any(found.errors[zero] * turn > T.known_neutral):  # over a turn that may part neighbours
         return None
     if zero[0] and not np.any(zero[1:]) and case.system.dim == 1:
-        rows = case.motion.advance(case.looks[-1].stretch.end, 0.0, 1.0, 1)
-        if not windows.on_a_curve(rows.zs):
+        last = case.looks[-1].stretch
+        if not windows.on_a_curve(case.motion.advance(last.end, 0.0, 1.0, 1).zs):
             return None
         case.note(f"Lyapunov exponents over {over}: {shown}")
-        in_turn, met = circles_in_turn(case, numbers), numbers | met_by_steps(case, numbers)
-        return in_turn or _invariant_circle(met, found, windows.mean_period(rows))
+        met = numbers | case.met_by_steps(last.end, numbers)
+        return circles_in_turn(case, numbers) or _invariant_circle(met, found, mean_period(case, last))
     several = bool(zero[0]) and np.sum(zero) >= 2
     frequencies = two_frequencies(case) if several else None
     if frequencies is None or np.all(zero):
         return None
     case.note(f"Lyapunov exponents over {over}: {shown}")
+    if case.motion.discrete:
+        numbers |= case.met_by_steps(case.looks[-1].stretch.end, numbers, T.stretches_met_on_a_torus)
     unit = "iteration" if case.motion.discrete else "unit of time"
     return Answer(
         Kind.QUASI_PERIODIC,
@@ -243,22 +245,20 @@ def _invariant_circle(numbers: dict[str, Any], found: Exponents, period: float |
     )
 
 
-def met_by_steps(case: Case, radii: dict[str, Any]) -> dict[str, Any]:
-    """The largest |phi| and |theta - x0| of single steps after the last window; ``radii`` where these turn too slowly.
-
-    Its rows lie some steps apart, and of five circles that are visited in turn every tenth step shows one. Between
-    single steps nothing is interpolated: where a loss has kinks the circle has them too, and a quartic overshoots.
-    """
-    state, met = case.looks[-1].stretch.end, []
-    for _ in range(T.stretches_met):
-        seen = case.motion.advance(state, 0.0, 1.0, 1)
-        state = seen.end
-        met.append(np.sqrt(np.max(case.squares(seen.zs), axis=0)))
-        if windows.mean_period(seen) is None:
-            met.append(np.array([radii["radius_phi"], radii["radius_theta"]]))
-            break
-    phi, theta = np.max(met, axis=0)
-    return {"radius_phi": float(phi), "radius_theta": float(theta)}
+def mean_period(case: Case, stretch: Stretch) -> float | None:
+    """The mean period of iterations over a longer run, with some eight rows in each; None for no turns."""
+    period, span = windows.mean_period(stretch), float(stretch.t[-1] - stretch.t[0])
+    # until it has seen three turns
+    for length in sorted({case.affordable(longer * span) for longer in T.longer_windows}):
+        period = period or windows.mean_period(case.motion.advance(stretch.end, case.time, length, 1))
+    if period is None:
+        return None
+    rows = int(np.clip(period // T.rows_of_a_period, 1, max(16, span / len(stretch.t))))
+    seen = [case.motion.advance(stretch.end, case.time, rows * len(stretch.t), 1)]
+    while len(seen) < T.stretches_met and len(seen) * rows * len(stretch.t) < T.chaotic_iterations:
+        seen.append(case.motion.advance(seen[-1].end, seen[-1].time, rows * len(stretch.t), 1))
+    t, zs = (np.concatenate([getattr(part, name) for part in seen]) for name in ("t", "zs"))
+    return windows.mean_period(seen[-1]._replace(t=t, zs=zs)) or period
 
 
 def circles_in_turn(case: Case, numbers: dict[str, Any]) -> Answer | None:
@@ -274,7 +274,8 @@ def circles_in_turn(case: Case, numbers: dict[str, Any]) -> Answer | None:
     on_one = case.motion.advance(case.looks[-1].stretch.end, 0.0, float(count * len(rows.t)), 1)
     if not windows.on_a_curve(on_one.zs):  # pieces of a set that is none, as where periods double without end
         return None
-    frequencies, numbers = [2 * np.pi / count, 2 * np.pi / turn], numbers | met_by_steps(case, numbers)
+    frequencies = [2 * np.pi / count, 2 * np.pi / turn]
+    numbers = numbers | case.met_by_steps(case.looks[-1].stretch.end, numbers)
     return Answer(
         Kind.QUASI_PERIODIC,
         of_no_orbit(numbers) | {"frequency": frequencies[1], "frequencies": frequencies},

@@ -42,12 +42,13 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
         return None
     if max(look.diameter for look in late) < T.wander_diameter * extents.max():
         return None  # a point at which the steps are too small
-    met = np.max([np.max(case.radii(look.stretch).zs, axis=0) for look in late], axis=0) ** 0.5
+    numbers = case.largest(np.concatenate([look.stretch.zs for look in late]))
     begun = [np.linalg.norm(part) for part in np.split(np.concatenate(case.start) - case.origin, 2)]
-    drawn = case.linear.status == Status.UNSTABLE or bool(np.any(begun > (1 + T.moved) * met))
+    drawn = case.linear.status == Status.UNSTABLE or bool(
+        np.any(begun > (1 + T.moved) * np.array([numbers["radius_phi"], numbers["radius_theta"]]))
+    )
     if abs(trend.sum()) > 3:
         return None
-    numbers: dict[str, Any] = {"radius_phi": float(met[0]), "radius_theta": float(met[1])}
     orbit = refined(case, stretch)
     if _keeps(case, orbit):
         text = "neutral: it keeps its orbit for ever, and so do its neighbours"
@@ -135,7 +136,7 @@ def refined(case: Case, stretch: Stretch) -> Orbit | None:
     orbit = periodic_points(motion, stretch.end)
     if orbit is not None:
         return orbit
-    period = _mean_period(case, stretch)
+    period = attractors.mean_period(case, stretch)
     if period is None:
         return None
     multipliers, errors, looked = _along(cast(DiscreteSystem, motion), stretch.end, period)
@@ -192,7 +193,7 @@ def radii_of(case: Case, orbit: Orbit) -> dict[str, Any]:
             zs = motion.advance(case.looks[-1].stretch.end, 0.0, 1.0, 1).zs
         return case.largest(zs)
     if orbit.method is Method.LYAPUNOV:
-        return attractors.met_by_steps(case, case.looks[-1].radii)
+        return case.met_by_steps(case.looks[-1].stretch.end, case.looks[-1].radii)
     if orbit.method is not Method.SHOOTING:
         return {}
     return case.look(motion.advance(orbit.flat, 0.0, orbit.period, 1)).radii
@@ -236,7 +237,7 @@ def slows_down(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer | No
     last = case.looks[-1].stretch
     case.spent += T.chaotic_iterations
     far = case.motion.advance(last.end, 0.0, T.chaotic_iterations, 0).end
-    later = _mean_period(case, case.motion.advance(far, 0.0, float(last.t[-1] - last.t[0]), 1))
+    later = attractors.mean_period(case, case.motion.advance(far, 0.0, float(last.t[-1] - last.t[0]), 1))
     if later is None or later < T.slows_down * orbit.period:
         return None
     numbers = attractors.of_no_orbit(numbers)
@@ -264,20 +265,6 @@ def rests_on_its_way(case: Case, stretch: Stretch) -> Answer | None:
         case.looks[-1].radii,
         f"undecided: it turns, but its speed falls to {share:.1g} of the largest on the way: "
         "rounding decides how long it rests there",
-    )
-
-
-def _mean_period(case: Case, stretch: Stretch) -> float | None:
-    """The mean period of iterations over a longer run, with at least eight rows in each; None for no turns."""
-    period, span = windows.mean_period(stretch), float(stretch.t[-1] - stretch.t[0])
-    # until it has seen three turns
-    for length in sorted({case.affordable(longer * span) for longer in T.longer_windows}):
-        period = period or windows.mean_period(case.motion.advance(stretch.end, case.time, length, 1))
-    if period is None:
-        return None
-    rows = int(np.clip(period // 8, 1, max(16, span / len(stretch.t))))
-    return (
-        windows.mean_period(case.motion.advance(stretch.end, case.time, rows * len(stretch.t), 1)) or period
     )
 
 
