@@ -91,9 +91,9 @@ class Thresholds:
     grown_at_last: float = 2.0  # the same when the budget is spent, for growth by a law whose fit is good
     law_error: float = 0.02  # relative error of an exponent that is believed at once
     law_error_at_last: float = 0.1  # the same when the budget is spent
-    # the same of a growth by its speed, whose error is twice what the later half has changed the exponent by: that is a
-    # fortieth at most. Chosen: half the distance of the nearest two fractions, 4/5 and 5/6, would be `law_error`
-    growth_error: float = 0.05
+    # error of the exponent of a growth by its speed: half the least distance of fractions with denominators up to 6,
+    # 1/6 and 1/5, so that none but one is within it
+    growth_error: float = 1 / 60
     far_fallen: float = 0.02  # of the first amplitude: a law seen over so much needs no more time
     enough_spent: float = 0.35  # share of the budget after which a law over less is believed
     keeps_growing: float = 1e-3  # relative growth from window to window that is not an approach to a limit

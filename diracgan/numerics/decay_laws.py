@@ -12,21 +12,43 @@ _CONSTANT = 1e-6  # of a speed: one that varies by less is constant
 # of a change in half a decade: the next one, at most, of one that dies out like t^-0.3 or faster
 _DIES_OUT = 0.7
 _LEAST_ERROR = 0.005  # of an exponent
+_DIGITS = 5  # of a constant in words
 _STAYS = 0.1  # of the distance that is left: by which a limit may move with two samples more
 
 
 class PowerLaw(NamedTuple):
-    """r ~ constant (t + offset)^(-exponent), with the half-width of the exponent's error bar."""
+    """r ~ constant (t + offset)^(-exponent), with the half-widths of the exponent's and the constant's error bars."""
 
     exponent: float
     constant: float
     offset: float
     error: float
+    constant_error: float
+
+    def scaled(self, factor: float) -> PowerLaw:
+        """The law of an amplitude ``factor`` times as large."""
+        return self._replace(constant=factor * self.constant, constant_error=factor * self.constant_error)
+
+    @property
+    def shown(self) -> str:
+        """The constant in as many digits as its error leaves, two to five.
+
+        Example:
+            >>> PowerLaw(0.5, 2.82843, 0.0, 0.005, 0.002).shown
+            '2.828'
+        """
+        unknown = self.constant_error / max(abs(self.constant), np.finfo(float).tiny)
+        return f"{self.constant:.{int(np.clip(np.ceil(-np.log10(max(unknown, 1e-9))), 2, _DIGITS))}g}"
 
     @property
     def numbers(self) -> dict[str, float]:
         """As a verdict reports it."""
-        return {"exponent": self.exponent, "exponent_error": self.error, "constant": self.constant}
+        return {
+            "exponent": self.exponent,
+            "exponent_error": self.error,
+            "constant": self.constant,
+            "constant_error": self.constant_error,
+        }
 
 
 def power_law(t: np.ndarray, r: np.ndarray) -> PowerLaw | None:
@@ -34,7 +56,8 @@ def power_law(t: np.ndarray, r: np.ndarray) -> PowerLaw | None:
 
     With the right p, r^(-1/p) is a straight line in t. p is found on the later half of the samples, and its error bar
     from how much it moves between the two halves. A p within its error bar (at least half a per cent) of a fraction
-    with a denominator up to 6 is taken to be that fraction, since a return map r+ = r - k r^q gives p = 1/(q - 1).
+    with a denominator up to 6 is taken to be that fraction, since a return map r+ = r - k r^q gives p = 1/(q - 1). The
+    constant's error bar holds that of the p that was found, by which it moves like a power of the time.
 
     Args:
         t: times, increasing, (n,) with n >= 5; r: amplitudes > 0 there.
@@ -55,11 +78,29 @@ def power_law(t: np.ndarray, r: np.ndarray) -> PowerLaw | None:
         return None
     error = max(abs(p - early), _LEAST_ERROR * abs(p))
     exponent = _as_fraction(p, error)
-    slope, shift = np.polyfit(t[late], r[late] ** (-1.0 / exponent), 1)
-    if slope <= 0:
+    (constant, offset), (unfounded, _) = (
+        _line(t[late], r[late], q) for q in (exponent, early if exponent == p else p)
+    )
+    if not np.isfinite(constant):
         return None
-    last = r[-1] * (t[-1] + shift / slope) ** exponent
-    return PowerLaw(exponent, float(last), float(shift / slope), float(error))
+    constant_error = constant_spread(t[late], r[late], exponent, offset) + abs(unfounded - constant)
+    return PowerLaw(exponent, constant, offset, float(error), float(constant_error))
+
+
+def _line(t: np.ndarray, r: np.ndarray, exponent: float) -> tuple[float, float]:
+    """The constant and the offset of a law, by a straight line through r^(-1/p); not a number where it falls."""
+    slope, shift = np.polyfit(t, r ** (-1.0 / exponent), 1)
+    if slope <= 0:
+        return np.nan, np.nan
+    return float(r[-1] * (t[-1] + shift / slope) ** exponent), float(shift / slope)
+
+
+def constant_spread(t: np.ndarray, r: np.ndarray, exponent: float, offset: float) -> float:
+    """The half-width of the error bar of a constant: thrice what r (t + offset)^p varies by over the samples.
+
+    Of the samples alone: as means over windows they keep a part of what r swings by.
+    """
+    return 3.0 * float(np.ptp(r * (t + offset) ** exponent))
 
 
 def growth(t: np.ndarray, speed: np.ndarray) -> PowerLaw | None:
@@ -86,9 +127,11 @@ def growth(t: np.ndarray, speed: np.ndarray) -> PowerLaw | None:
     # what it still changes by dies out slowly
     error = max(law.error, 2 * abs(law.exponent - earlier.exponent))
     exponent = _as_fraction(law.exponent, error)
-    constant = law.constant * (t[-1] + law.offset) ** (exponent - law.exponent)
+    moved = (t[-1] + law.offset) ** (exponent - law.exponent)
     power = 1.0 - exponent
-    return PowerLaw(-power, float(constant / power), law.offset, error) if power > 0 else None
+    if power <= 0:
+        return None
+    return law.scaled(float(moved / power))._replace(exponent=-power, error=error)
 
 
 def _linear(t: np.ndarray, speed: np.ndarray) -> PowerLaw | None:
@@ -99,13 +142,15 @@ def _linear(t: np.ndarray, speed: np.ndarray) -> PowerLaw | None:
     if not np.all(speed > 0) or t[-1] < 10.0 * t[0]:
         return None
     if np.ptp(speed) <= _CONSTANT * speed[-1]:
-        return PowerLaw(-1.0, float(speed[-1]), 0.0, _LEAST_ERROR)
+        return PowerLaw(-1.0, float(speed[-1]), 0.0, _LEAST_ERROR, float(np.ptp(speed)))
     late = np.log(t[-1]) - np.log(10.0) * np.array([1.0, 0.5, 0.0])
     before, now = np.diff(np.interp(late, np.log(t), np.log(speed)))
     if not (before * now > 0 and abs(now) < _DIES_OUT * abs(before)):
         return None
     left = now * now / (before - now)
-    return PowerLaw(-1.0, float(speed[-1] * np.exp(left)), 0.0, max(float(abs(now)), _LEAST_ERROR))
+    limit = float(speed[-1] * np.exp(left))
+    error = limit * abs(left)
+    return PowerLaw(-1.0, limit, 0.0, max(float(abs(now)), _LEAST_ERROR), float(error))
 
 
 def approach(t: np.ndarray, r: np.ndarray) -> tuple[float, PowerLaw] | None:

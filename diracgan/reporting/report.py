@@ -289,7 +289,7 @@ def _cell_changes(new: Mapping[str, Any], old: Mapping[str, Any], rtol: float) -
 
 
 # What a fit says about itself, and what noise decides, is not a claim about the motion.
-_NOT_COMPARED = frozenset({"exponent_error", "floquet_error", "conserved", "half_life"})
+_NOT_COMPARED = frozenset({"exponent_error", "constant_error", "floquet_error", "conserved", "half_life"})
 
 
 def _number_changes(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,9 @@ theta' = phi: far out phi^2 = phi0^2 - 4 t, so theta grows until t = phi0^2 / 4 
 """
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
+from selection import slow_but
 
 import diracgan as dg
 from diracgan.variants import Variant
@@ -146,3 +148,57 @@ def test_a_player_whose_way_has_no_end_creeps_to_no_point():
     found = told(Slides(), 1e4, 1e2)
     assert found.kind == "diverges"
     assert -found.numbers["exponent"] == pytest.approx(0.5, abs=found.numbers["exponent_error"])
+
+
+def power(values, q):
+    """|f|^q, with its slope at 0."""
+    return jnp.where(values == 0, 0.0, jnp.where(values == 0, 1.0, jnp.abs(values)) ** q)
+
+
+class Dissipated(dg.Variant):
+    """r r' = -q |f|^q, so that r' = -k r^(2q - 1) with k = q <|sin cos|^q>, and r ~ ((2q - 2) k t)^(-1/(2q - 2))."""
+
+    q: float = 1.25
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(fake + power(fake, self.q))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+    @property
+    def constant(self):
+        angles = np.linspace(0, 2 * np.pi, 100_001)[:-1]
+        k = self.q * np.mean(np.abs(np.sin(angles) * np.cos(angles)) ** self.q)
+        return ((2 * self.q - 2) * k) ** (-1 / (2 * self.q - 2))
+
+
+class Halted(dg.Variant):
+    """A rotation by a' = -(q + 1) |f|^q, which ends where phi = a r = 0: a^(1 - q) = (q - 1) (q + 1) r^(2q) t."""
+
+    q: float = 1.25
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(fake * power(fake, self.q))
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake * power(fake, self.q))
+
+
+@pytest.mark.parametrize("q", slow_but([1.1, 1.25, 1.37, 2.0], 1.25))
+def test_a_fall_tells_its_constant_to_within_its_error(q):
+    found = dg.verdict(Dissipated(q=q), [0.1], [0.2], edge=False)
+    numbers, expected = found.numbers, Dissipated(q=q).constant
+    assert found.kind == "converges-sublinearly"
+    assert abs(numbers["constant"] - expected) < numbers["constant_error"] < 3e-3 * expected
+
+
+@pytest.mark.parametrize("q", slow_but([1.25, 1.37, 2.0, 2.3], 1.37))
+def test_a_creep_whose_exponent_is_no_fraction_says_how_far_its_constant_is_known(q):
+    # of q = 1.37 the exponent 100/37 was taken for 8/3, which makes a constant of 1.46 of 2.00
+    found = dg.verdict(Halted(q=q), [0.3], [0.9], edge=False)
+    numbers, r, p = found.numbers, 0.9**0.5, 1 / (q - 1)
+    assert found.kind == "converges-elsewhere"
+    assert abs(numbers["exponent"] - p) < 2 * numbers["exponent_error"]
+    expected = r * ((q - 1) * (q + 1) * r ** (2 * q)) ** -p
+    assert abs(numbers["constant"] - expected) < numbers["constant_error"] < 0.5 * expected

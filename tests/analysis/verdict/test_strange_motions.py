@@ -11,7 +11,9 @@ import written_games as games
 from scipy.integrate import solve_ivp
 
 import diracgan as dg
+from diracgan.analysis.dynamical_system import Stretch
 from diracgan.analysis.verdict.judges.attractors import _moves_within_bounds, two_frequencies
+from diracgan.dynamics.motion_result import MotionResult
 from diracgan.game import Players
 
 STEP = dg.rule("simultaneous", lr=1.0)
@@ -105,11 +107,12 @@ def test_a_beat_of_a_dozen_turns_is_a_frequency_of_its_own(beat):
     u = w / 13.7646
 
     def advance(end, time, span, rows):
-        n = max(1, round(span / 1024)) * np.arange(1024)
+        n = end + max(1, round(span / 1024)) * np.arange(1, 1025)
         x, y = ((1 + 2 * beat * np.cos(u * n)) * np.cos(w * n + k) for k in (0.0, 1.0))
-        return SimpleNamespace(zs=np.stack([x, y], axis=1), t=n)
+        time = time + n[-1] - end
+        return Stretch(n, np.stack([x, y], axis=1), n[-1], time, MotionResult.OK, np.nan, "", 0.0, 0)
 
-    look = SimpleNamespace(stretch=SimpleNamespace(end=0, **vars(advance(0, 0.0, 1.0, 1))))
+    look = SimpleNamespace(stretch=advance(0, 0.0, 1.0, 1))
     found = two_frequencies(
         SimpleNamespace(motion=SimpleNamespace(discrete=True, advance=advance), looks=[look])
     )

@@ -291,18 +291,26 @@ def two_frequencies(case: Case) -> tuple[float, float] | None:
 
 
 def _rows_of_lines(case: Case) -> Iterator[Stretch]:
-    """Rows in which two lines are looked for: of steps one for each, and then fewer of a turn over as many more turns.
+    """Rows in which two lines are looked for: of steps one for each, and then over more turns.
 
     What a torus does beside its turns may take a dozen of these, as under Adam, and is no line within so few steps.
-    Where single steps would show few turns, the first rows lie some steps apart as well.
+    Then fewer rows of a turn see as many more turns. Where single steps would show few turns, the first rows lie some
+    steps apart already, and are followed by as many.
     """
     last = case.looks[-1].stretch
     turn = windows.mean_period(last) or 0.0
     if case.motion.discrete and T.turns * turn < len(last.t):  # rows of single steps show turns enough
         turn = 0.0
-    seen = case.motion.advance(last.end, 0.0, T.turns_of_lines * turn or 1.0, 1)
+    span = T.turns_of_lines * turn or 1.0
+    seen = case.motion.advance(last.end, 0.0, span, 1)
     yield seen
-    apart = (windows.mean_period(seen) or 0.0) // T.rows_in_a_turn if case.motion.discrete else 0.0
+    if not case.motion.discrete:
+        return
+    if turn:
+        more = case.motion.advance(seen.end, seen.time, span, 1)
+        yield more._replace(t=np.concatenate([seen.t, more.t]), zs=np.concatenate([seen.zs, more.zs]))
+        return
+    apart = (windows.mean_period(seen) or 0.0) // T.rows_in_a_turn
     if apart > 1:
         yield case.motion.advance(last.end, 0.0, apart * len(seen.t), 1)
 

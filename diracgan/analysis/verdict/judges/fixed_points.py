@@ -365,7 +365,7 @@ def _creep_by_mean_speeds(case: Case, t: np.ndarray) -> decay_laws.PowerLaw | No
     law = decay_laws.power_law(t[1:], speeds[1:])
     steps = np.ptp(case.looks[-1].stretch.zs, axis=0)  # the diameter is that of one component
     of_all = float(np.linalg.norm(steps) / max(steps.max(), T.tiny))
-    return law and law._replace(constant=law.constant * of_all)
+    return law and law.scaled(of_all)
 
 
 def creeps(case: Case, t: np.ndarray) -> Answer | None:
@@ -386,12 +386,11 @@ def creeps(case: Case, t: np.ndarray) -> Answer | None:
     blur = max(T.creep_away * case.looks[0].rms, T.creep_off * float(np.linalg.norm(way_left)))
     if np.linalg.norm(left - case.origin) <= blur:
         return None
-    constant = law.constant / exponent
-    numbers = {"exponent": exponent, "constant": constant} | case.limit(left)
+    law = law.scaled(1 / exponent)._replace(exponent=exponent)
     return Answer(
         Kind.CONVERGES_ELSEWHERE,
-        numbers,
-        f"creeps like {constant:.4g} {case.clock}^-{exponent:.3g} to {case.other(left)}",
+        law.numbers | case.limit(left),
+        f"creeps like {law.shown} {case.clock}^-{exponent:.3g} to {case.other(left)}",
     )
 
 
@@ -429,8 +428,7 @@ def falls_elsewhere(case: Case, stretch: Stretch) -> Answer | None:
     return Answer(
         Kind.CONVERGES_ELSEWHERE,
         law.numbers | case.limit(z),
-        f"converges, but only like {law.constant:.5g} {case.clock}^-{law.exponent:.4g}, "
-        f"to {case.other(z, rest)}",
+        f"converges, but only like {law.shown} {case.clock}^-{law.exponent:.4g}, to {case.other(z, rest)}",
     )
 
 

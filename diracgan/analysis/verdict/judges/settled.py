@@ -58,7 +58,9 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
         if enclosing.has_kept_neighbours(case):
             case.note("on one side of it orbits are kept for ever: it attracts from the other alone")
     if not attracts and not nears and not (moved and (orbit is None or (is_round and not exact))):
-        doubted = enclosing.larger(case, now) or _drifting(case) or (enclosing.beside(case) if moved else None)
+        doubted = (
+            enclosing.larger(case, now) or _drifting(case) or (enclosing.beside(case) if moved else None)
+        )
         return doubted or _neutral(case, stretch, radii, moved)
     if orbit is not None and orbit.method is Method.LYAPUNOV:  # which never repeats
         several = attractors.circles_in_turn(case, radii)

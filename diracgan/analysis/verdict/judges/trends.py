@@ -48,7 +48,7 @@ def growth_law(case: Case, of_sizes: Callable[[], decay_laws.PowerLaw | None]) -
     seen = _late_velocities(case, case.distances)
     if seen is None:
         return of_sizes()
-    return _late_law(*seen, decay_laws.growth, lambda law: T.growth_error * abs(law.exponent))
+    return _late_law(*seen, decay_laws.growth, lambda _: T.growth_error)
 
 
 def creep_by_speed(case: Case) -> decay_laws.PowerLaw | None:
@@ -218,7 +218,9 @@ def _by_degree(case: Case, law: decay_laws.PowerLaw, degrees: np.ndarray) -> dec
         return law
     t, r = amplitudes(case, T.transient)
     constant = float(r[-1] * (t[-1] + law.offset) ** exponent)
-    return law._replace(exponent=exponent, constant=constant)
+    late = slice(len(t) // 2, None)
+    error = decay_laws.constant_spread(t[late], r[late], exponent, law.offset)
+    return law._replace(exponent=exponent, constant=constant, constant_error=error)
 
 
 def _with_logarithm(case: Case, law: decay_laws.PowerLaw, here: np.ndarray) -> tuple[float, float] | None:
@@ -260,7 +262,7 @@ def sublinear(case: Case, law: decay_laws.PowerLaw) -> Answer | None:
         f"{case.clock}^-{law.exponent:.6g} "
         f"(exponent +- {law.error:.2g})"
     )
-    how = f", but only like {law.constant:.5g} {case.clock}^-{law.exponent:.4g}"
+    how = f", but only like {law.shown} {case.clock}^-{law.exponent:.4g}"
     return case.to_equilibrium(Kind.CONVERGES_SUBLINEARLY, numbers, how)
 
 
