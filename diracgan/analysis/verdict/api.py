@@ -36,11 +36,11 @@ class Verdict(Record):
     Attributes:
         kind: one of :data:`~diracgan.analysis.kinds.KINDS`.
         numbers: where they apply: rate, rate_error, frequency (angular), half_life, exponent, exponent_error,
-            constant and constant_error of r ~ C t^-p (p < 0 for growth), radius_phi, radius_theta, period, floquet, floquet_error (the
-            largest of their moduli), approach_exponent (the p of the distance to an orbit), limit_phi, limit_theta,
-            conserved, capture_time, blow_up_time; linear_status and nearby of a start on an equilibrium,
-            lyapunov_exponent where neighbours separate, edge (of the basin, on the start's ray). Of maps per
-            iteration.
+            constant and constant_error of r ~ C t^-p (p < 0 for growth), radius_phi, radius_theta, period, floquet,
+            floquet_error (the largest of their moduli), approach_exponent (the p of the distance to an orbit),
+            limit_phi, limit_theta, conserved, capture_time, blow_up_time; linear_status and nearby of a start on an
+            equilibrium, lyapunov_exponent where neighbours separate, edge (of the basin, on the start's ray). Of maps
+            per iteration.
         evidence: what was done and seen, one line each.
         text: the verdict in one sentence.
         variant: label of the variant; ``hyperparameters`` its numbers.

@@ -58,7 +58,8 @@ def test_what_is_pumped_ever_less_is_not_said_to_diverge(dim, effort, said):
 def test_a_distant_cycle_overrules_a_law_of_growth():
     """The run grows until its end; the cycle of radius 744 would take 4.5e9 iterations."""
     found = dg.verdict(LINEAR, dim=1, rule=adam(0.91), effort=0.02, edge=False)
-    assert found.kind == "limit-cycle"
+    assert found.kind == "limit-cycle" and "more than an average says" in found.text
+    assert any(line.startswith("the run itself: ") for line in found.evidence)
     assert found.numbers["radius_phi"] == pytest.approx(dg.averaged(LINEAR, adam(0.91)).amplitude, rel=1e-9)
 
 
