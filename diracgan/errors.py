@@ -50,6 +50,29 @@ class OccupiedError(InputError):
         self.clear = clear
 
 
+class Written(str):
+    """A value as a person writes it where everything is text: on a command line, in ``NAME:k=v``, in a form of a page.
+
+    :func:`number` and :func:`integer` read it. Other text they refuse: ``lr="0.1"`` in Python is a slip.
+
+    Example:
+        >>> number("lr", Written("0.1")), integer("steps", Written("3"), low=1)
+        (0.1, 3)
+    """
+
+    __slots__ = ()
+
+
+def is_plain_text(value: object) -> bool:
+    """Whether ``value`` is text, or an array of it, that is not :class:`Written` to be read as a value.
+
+    Example:
+        >>> is_plain_text("0.1"), is_plain_text(Written("0.1")), is_plain_text(0.1)
+        (True, False, False)
+    """
+    return (isinstance(value, str) and not isinstance(value, Written)) or _kind(value) in ("S", "U")
+
+
 def one_line(error: BaseException) -> str:
     """Return ``error`` as ``Type: first line of its message``.
 
@@ -310,7 +333,7 @@ def number(
 
     Args:
         name: what the number is called.
-        value: anything that ``float`` takes.
+        value: anything that ``float`` takes, but no text that is not :class:`Written`.
         low: least allowed value, if any.
         high: largest allowed value, if any.
         open_low: whether ``low`` itself is excluded.
@@ -320,13 +343,14 @@ def number(
         InputError: naming the value and the allowed interval.
 
     Example:
-        >>> number("lr", "0.1", low=0, open_low=True)
+        >>> number("lr", 0.1, low=0, open_low=True)
         0.1
     """
     allowed = _interval(low, high, open_low, open_high)
     try:
         if (
             isinstance(value, (complex, bool, bytes, bytearray))
+            or is_plain_text(value)
             or _kind(value) in ("b", "c")
             or _is_hidden(value)
         ):
@@ -376,7 +400,7 @@ def integer(name: str, value: object, *, low: int, high: int = LARGEST) -> int:
     """
     allowed = f"integers >= {low}" if high == LARGEST else f"integers from {low} to {high}"
     try:
-        if _is_hidden(value):
+        if _is_hidden(value) or is_plain_text(value):
             raise TypeError
         # float and int refuse what they cannot read, which is caught below
         n = int(str(value)) if isinstance(value, str) else int(value)  # type: ignore[call-overload]

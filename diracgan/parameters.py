@@ -16,7 +16,18 @@ import numpy as np
 from jax.core import Tracer
 from numpy.typing import ArrayLike
 
-from .errors import LARGEST, InputError, as_text, integer, number, one_of, real_array, shown, unknown
+from .errors import (
+    LARGEST,
+    InputError,
+    as_text,
+    integer,
+    is_plain_text,
+    number,
+    one_of,
+    real_array,
+    shown,
+    unknown,
+)
 from .outside_values import outside_values
 
 
@@ -35,7 +46,7 @@ class Parameter:
         help: one line.
 
     Example:
-        >>> Parameter("lam", 0.1, low=0.0).check("0.5")
+        >>> Parameter("lam", 0.1, low=0.0).check(0.5)
         0.5
     """
 
@@ -56,8 +67,7 @@ class Parameter:
         Raises:
             InputError: naming the value and what is allowed.
         """
-        nothing = isinstance(value, str) and value.lower() == "none" and value not in self.choices
-        if value is None or nothing:
+        if value is None or self._is_nothing(value):
             if self.optional:
                 return None
             raise InputError(f"{self.name} needs a value; allowed: one like its default, {self.default}")
@@ -71,7 +81,7 @@ class Parameter:
                 high=LARGEST if self.high is None else int(self.high),
             )
         if self.kind == "choice":
-            return one_of(self.name, value, self.choices) if self.choices else as_text(value)
+            return as_text(one_of(self.name, value, self.choices) if self.choices else value)
         if self.kind == "object" or is_traced(value):
             return value
         domain = {"low": self.low, "high": self.high, "open_low": self.open_low, "open_high": self.open_high}
@@ -87,6 +97,11 @@ class Parameter:
         for end in (several.min(), several.max()):
             number(self.name, end, **domain)
         return found
+
+    def _is_nothing(self, value: object) -> bool:
+        """Whether a value is the word for None, where that is written in words."""
+        is_word = self.kind == "choice" or not is_plain_text(value)
+        return is_word and isinstance(value, str) and value.lower() == "none" and value not in self.choices
 
 
 def param(
@@ -255,6 +270,6 @@ def _flag(name: str, value: object) -> bool:
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
-    if as_text(value).lower() in words:
+    if not is_plain_text(value) and as_text(value).lower() in words:
         return words[as_text(value).lower()]
     raise InputError(f"{name} = {shown(value)} is not a truth value; allowed: true, false")

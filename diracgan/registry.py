@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from .errors import InputError, number, one_line, shown, unknown, word
+from .errors import InputError, Written, number, one_line, shown, unknown, word
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -250,7 +250,7 @@ def source(thing: object, name: str) -> str:
 # ---------------------------------------------------------------- k=v,...
 
 
-def assignment(word: str) -> tuple[str, str | None]:
+def assignment(word: str) -> tuple[str, Written | None]:
     """The name and the value in ``name=value``, None without one; hyphens in the name count as underscores.
 
     Example:
@@ -258,7 +258,7 @@ def assignment(word: str) -> tuple[str, str | None]:
         (('n_critic', '3'), ('lr', None))
     """
     name, equals, value = (x.strip() for x in word.partition("="))
-    return name.replace("-", "_"), value if equals else None
+    return name.replace("-", "_"), Written(value) if equals else None
 
 
 def parameter_range(word: str) -> tuple[str, tuple[float, float] | None]:
@@ -272,7 +272,7 @@ def parameter_range(word: str) -> tuple[str, tuple[float, float] | None]:
         (('lr_ratio', (0.1, 2.0)), ('lr', None))
     """
     name, span = assignment(word)
-    ends = [] if span is None else [end.strip() for end in span.split(":")]
+    ends = [] if span is None else [Written(end.strip()) for end in span.split(":")]
     if not name or (span is not None and not (len(ends) == 2 and all(ends))):
         raise InputError(f"{word!r} is not a parameter with its range; allowed: NAME or NAME=LOW:HIGH")
     if not ends:
@@ -282,7 +282,7 @@ def parameter_range(word: str) -> tuple[str, tuple[float, float] | None]:
 
 def settings(
     text: str, spec: str = "", first: str | None = None, known: Collection[str] = ()
-) -> dict[str, str]:
+) -> dict[str, Written]:
     """Name -> text of ``k=v,...``; hyphens in names count as underscores.
 
     Args:
@@ -314,7 +314,7 @@ def settings(
             text, _, last = text.rpartition(",")
             parts.insert(0, last)
         parts.insert(0, text if not text or is_named(text, {first, *known}) else f"{first}={text}")
-    found: dict[str, str] = {}
+    found: dict[str, Written] = {}
     for part in filter(None, parts):
         key, value = assignment(part)
         if not (key and value):

@@ -63,7 +63,7 @@ THROUGH = {
     "numerics/test_continuation.py": ("numerics/sign_changes",),
     "sweeps/test_sweep.py": ("sweeps/axes", "sweeps/quantities"),
     "tracing/test_scalar_program.py": ("tracing/scalarize",),
-    "training/test_data.py": ("training/data_files",),
+    "training/test_data.py": ("training/classifier", "training/data_files"),
     "training/test_runs.py": ("training/loop", "training/run"),
     "variants/test_parameters.py": ("variants/base", "variants/registry"),
 }
@@ -109,6 +109,14 @@ def test_every_module_of_some_size_is_held_by_a_test_that_can_be_named():
             continue
         short = "/".join(module.parts[-2:])
         assert short in through, f"{module}: no test names it; add one, or say in THROUGH which test holds it"
+
+
+def test_every_room_computes_with_diracgans_own_settings_of_jax():
+    """64 bits alone would leave a caller's other settings in force, and a bare key their random numbers."""
+    for path in MODULES:
+        if path.name != "jax_settings.py":
+            called = {ast.unparse(n.func) for n in nodes(path) if isinstance(n, ast.Call)}
+            assert not called & {"jax.enable_x64", "jax.random.key", "jax.random.PRNGKey"}, path
 
 
 def test_no_room_asks_which_rule_or_loss_it_was_given():

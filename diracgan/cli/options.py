@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from ..errors import InputError, number
+from ..errors import InputError, Written, number
 from ..registry import merged, settings
 from .layer import argument, flag, option
 
@@ -320,7 +320,7 @@ def vector(name: str, text: str | None, **domain: Any) -> list[float] | None:
     """
     if text is None:
         return None
-    parts = [p.strip() for p in text.strip().strip("[]()").split(",")]
+    parts = [Written(p.strip()) for p in text.strip().strip("[]()").split(",")]
     return [number(f"{name}[{i}]" if len(parts) > 1 else name, p, **domain) for i, p in enumerate(parts)]
 
 
@@ -328,9 +328,9 @@ def vector(name: str, text: str | None, **domain: Any) -> list[float] | None:
 DECAY: dict[str, Any] = {"low": 0, "high": 1, "open_high": True}
 
 
-def assignments(texts: list[str] | None, flag: str) -> dict[str, str]:
+def assignments(texts: list[str] | None, flag: str) -> dict[str, Written]:
     """Read ``["name=value", ...]``; commas separate several in one."""
-    found: dict[str, str] = {}
+    found: dict[str, Written] = {}
     for text in texts or []:
         if not text.strip():
             raise InputError(f"{flag} = {text!r} sets nothing; allowed: NAME=VALUE")

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..jax_settings import own_settings, seeded
 from ..measure import NoiseFloor, equilibria, floor, gradient_covariance
 from ..measure.noise import alternating_step
 from ..measure.probes import follow_minibatches
@@ -26,13 +27,13 @@ def claim(variant: Variant, protocol: Protocol) -> list[dict[str, Any]]:
     root of the sum over modes.
     """
     how = protocol["noise"]
-    with jax.enable_x64(True):
+    with own_settings(True):
         on = _averaged(linearised(variant, protocol, [how["problem"]]))
         lr = how["eta"] / on.scale
         predicted = [_floor(on, i, lr, how, protocol.seed0) for i in range(len(lr))]
         rules = dataclasses.replace(prediction.made(how["rule"], lr), ema=jnp.full(len(lr), how["ema"]))
         count = how["burn_in"] + how["steps"]
-        keys = jax.random.split(jax.random.key(protocol.seed0 + 77), len(lr))
+        keys = jax.random.split(seeded(protocol.seed0 + 77), len(lr))
         basis = jnp.asarray(on.linear.basis)
         path = follow_minibatches(rules, on.at.game, on.at.players, basis, keys, count, how["batch"])
         seen = np.asarray(path)[:, how["burn_in"] :]

@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array
 
 from ..game import Game, Players
+from ..jax_settings import own_settings, seeded
 from ..measure import operators
 from ..measure.critical_setting import EVERY, bisected, critical_value
 from ..measure.forecast import forecast, mean_frequency, peak_frequency, spread
@@ -75,11 +76,11 @@ def designs(protocol: Protocol, given: list[Variant] | None, images: str | None 
 def claims(design: Design, protocol: Protocol) -> list[dict[str, Any]]:
     """The records of one design: forecasts from each checkpoint, and the runs that go on from it."""
     how = protocol["forecast"] | protocol.chosen["forecast"]
-    with jax.enable_x64(True):
+    with own_settings(True):
         games, nets = _started(design, how)
         by = rule(design.optimiser)
     now = Setting(NOW, by, games[0].variant, how["batch"], None)
-    with jax.enable_x64(False):
+    with own_settings(False):
         states: list[tuple[Players, Pytree]] = [
             (z, by.memory(g, z)) for g, z in zip(_narrow(games), _narrow(nets), strict=True)
         ]
@@ -112,7 +113,7 @@ def _started(design: Design, how: dict[str, Any]) -> tuple[list[Game], list[Play
     else:
         form |= {"kind": "dcgan", "norm_d": "none", "norm_g": "none"}
     for seed in design.seeds:
-        keys = jax.random.split(jax.random.key(seed), 3)
+        keys = jax.random.split(seeded(seed), 3)
         nets.append(operators.doubled(players(Architecture(**form), made, keys[0])))
         rows = np.asarray(made.everything(keys[1], how["samples"]).x, float)[: how["samples"]]
         x = jnp.asarray(np.resize(rows, (how["samples"], *rows.shape[1:])))
@@ -191,11 +192,11 @@ class _Runs(NamedTuple):
         """The states of every seed ``steps`` later, and their series; one setting for all, or one each."""
         each = setting if isinstance(setting, list) else [setting] * len(self.games)
         under = [dataclasses.replace(g, variant=s.variant) for g, s in zip(self.games, each, strict=True)]
-        with jax.enable_x64(False):
+        with own_settings(False):
             by, own, at = (
                 operators.stacked([_narrow(x) for x in xs]) for xs in ([s.rule for s in each], under, states)
             )
-            streams = [jax.random.fold_in(jax.random.key(7 * s + 3), stream) for s in self.design.seeds]
+            streams = [jax.random.fold_in(seeded(7 * s + 3), stream) for s in self.design.seeds]
             together = _Trained(by, own, at, jnp.stack(streams))
             after, seen = _train(together, steps // every, every, self.most, each[0].batch)
         ends = [jax.tree.map(lambda x, i=i: np.asarray(x[i]), after) for i in range(len(self.games))]

@@ -15,6 +15,7 @@ from ..dynamics import run
 from ..dynamics.motion_result import MotionResult
 from ..errors import InputError
 from ..game import Game, Players
+from ..jax_settings import own_settings, seeded
 from ..measure import operators
 from ..pytrees import Pytree
 from ..rules import Rule, rule
@@ -65,7 +66,7 @@ def claims(variant: Variant, protocol: Protocol, optimiser: str) -> list[dict[st
     by = optimisers(how)[optimiser]
     count = int(how["tail"] * tier["scratch_steps"])
     keys = [(n, protocol.seed0 + i) for n in tier["scratch_problems"] for i in range(tier["scratch_seeds"])]
-    with jax.enable_x64(True):
+    with own_settings(True):
         games, starts, centres = _start(variant, protocol, keys)
         rules = operators.repeated(by, len(keys))
         ran = _train(rules, games, starts, tier["scratch_steps"] // count, count)
@@ -106,14 +107,14 @@ def _start(
     rows, centres = [], {}
     for name, seed in keys:
         made = problem(name, latent=how["inputs"])
-        x = np.asarray(made.everything(jax.random.key(seed), how["samples"]).x, float)
+        x = np.asarray(made.everything(seeded(seed), how["samples"]).x, float)
         rows.append(np.resize(x, (how["samples"], *x.shape[1:])))
         centres[name] = np.asarray(made.data, float)
     z = np.stack(
         [np.random.default_rng([s, 11]).standard_normal((how["samples"], how["inputs"])) for _, s in keys]
     )
     place = {n: i for i, n in enumerate(dict.fromkeys(n for n, _ in keys))}
-    seeds = jnp.stack([jax.random.key(1000 * s + 500 + place[n]) for n, s in keys])
+    seeds = jnp.stack([seeded(1000 * s + 500 + place[n]) for n, s in keys])
     game = operators.games_of_runs(variant, jnp.asarray(np.stack(rows)), jnp.asarray(z))
     return game, fresh(protocol.width, how["inputs"], seeds), centres
 
@@ -125,7 +126,7 @@ def _train(rules: Rule, games: Game, starts: Players, tails: int, tail: int) -> 
 
     def one(rule: Rule, game: Game, z: Players) -> TrainingRecord:
         n = operators.flat(z).shape[0]
-        probes = jax.random.normal(jax.random.key(0), (n, 4)) / jnp.sqrt(n)
+        probes = jax.random.normal(seeded(0), (n, 4)) / jnp.sqrt(n)
 
         def seen(step: Array) -> tuple[Array, Array]:
             size = jnp.linalg.norm(step)

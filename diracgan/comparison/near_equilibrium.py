@@ -11,6 +11,7 @@ import numpy as np
 
 from ..analysis.linear.decision import decide_matrices
 from ..dynamics.motion_result import MotionResult
+from ..jax_settings import own_settings
 from ..measure import equilibria, operators
 from ..measure.equilibria import Equilibrium, NoEquilibrium, ReducedJacobian
 from ..measure.probes import follow
@@ -83,7 +84,7 @@ def claims(variant: Variant, protocol: Protocol, problems: list[str]) -> dict[st
     """
     how, wrong = protocol["equilibrium"], protocol["controls"]
     found: dict[str, list[dict[str, Any]]] = {key: [] for key in KEYS}
-    with jax.enable_x64(True):
+    with own_settings(True):
         on = linearised(variant, protocol, problems)
         for name in how["rules"]:
             linear, toys = _eigenmode_runs(on, name, how), _toy_runs(on, name, how)

@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from ..game import Players
+from ..jax_settings import seeded
 from ..training.architecture import Architecture, players
 from ..training.layers import LinearCritic, PointGenerator
 from ..training.problems import problem
@@ -50,7 +51,7 @@ def students(protocol: Protocol, names: list[str]) -> tuple[Players, Array, list
         return Players(LinearCritic(zeros), PointGenerator(zeros)), jnp.zeros((len(keys), 1, 1)), keys
     z = jnp.asarray(np.stack([latents(n, how["samples"], how["inputs"], s) for n, s in keys]))
     order = {n: i for i, n in enumerate(("point", "curve", "points8", "gauss2d"))}
-    seeds = jnp.stack([jax.random.key(1000 * s + order[n]) for n, s in keys])
+    seeds = jnp.stack([seeded(1000 * s + order[n]) for n, s in keys])
     return fresh(protocol.width, how["inputs"], seeds), z, keys
 
 

@@ -15,6 +15,7 @@ from ..analysis import spectrum
 from ..analysis.linear.decision import decide_matrices
 from ..errors import InputError
 from ..game import GameLike, Players
+from ..jax_settings import own_settings
 from ..rules import Rule, rule
 from ..variants import Variant
 from ..vocabulary import Vocabulary
@@ -56,7 +57,7 @@ def made(name: str, lr: np.ndarray, **how: Any) -> Rule:
 
 def steps(name: str, lr: np.ndarray, jacobians: np.ndarray) -> np.ndarray:
     """The matrices of one iteration, (S, m, m), at the learning rates lr (S,)."""
-    with jax.enable_x64(True):
+    with own_settings(True):
         return np.asarray(_matrices(made(name, lr), jnp.asarray(jacobians)))
 
 

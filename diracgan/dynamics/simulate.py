@@ -7,7 +7,6 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +14,7 @@ from numpy.typing import ArrayLike
 from .. import dirac
 from ..errors import InputError, integer, shown
 from ..game import Players
-from ..jax_settings import own_settings
+from ..jax_settings import own_settings, seeded
 from ..lazy import module_on_use
 from ..memory import check_rows
 from ..parameters import Parametric
@@ -254,7 +253,7 @@ def _noise(
                 "solver and backend belong to the flow without noise; with sde it is diffrax's ShARK"
             )
     with own_settings(True):
-        key = jax.random.key(0 if seed is None else _seed(seed))
+        key = seeded(0 if seed is None else _seed(seed))
         return minibatch.MinibatchNoise(jnp.asarray(minibatch.root(sigma)), key), record
 
 

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jax import Array
 
+from ..jax_settings import own_settings
 from ..tracing.scalar_program import Program
 from .vector_field import EnsembleSystem, step_program
 
@@ -81,7 +82,7 @@ def flattens(system: EnsembleSystem, dim: int, small: int) -> bool:
     count = max([_DRAWS, *(min(len(v), 4 * _DRAWS) for v in numbers)])
     drawn = [np.asarray(v[np.linspace(0, len(v) - 1, count).round().astype(int)], float) for v in numbers]
     axes, within, beyond = _random_states(count, dim, small)
-    with jax.enable_x64(True):
+    with own_settings(True):
         low, high = (
             _moved(system, drawn, None if system.x0 is None else datum, players)
             for *players, datum in (within, beyond)

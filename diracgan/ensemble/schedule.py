@@ -29,7 +29,7 @@ def step_count(steps: object) -> int:
         InputError: for anything but a whole number from 1 to :data:`MOST_STEPS`.
 
     Example:
-        >>> step_count("200")
+        >>> step_count(200.0)
         200
     """
     return integer("steps", steps, low=1, high=MOST_STEPS)

@@ -20,6 +20,7 @@ from ..analysis.linear.decision import residual_bound
 from ..dynamics.starts import check_untraced
 from ..errors import InputError, integer
 from ..game import Players
+from ..jax_settings import own_settings
 from ..numerics import derivative, eigen
 from ..tracing.scalar_program import NotScalarizable, Program, trace
 from ..variants import Variant, check_variant
@@ -81,7 +82,7 @@ def spectra(variant: Variant, count: int, dim: int = 2) -> Spectra:
             )
     closed = dim == 1 or reduction.flattens(system, max(dim, 3), 2)
     small = 1 if closed else dim
-    with jax.enable_x64(True):
+    with own_settings(True):
         program = functools.partial(
             _program, jax.tree.structure(system), small, 1 if dim == 1 else max(2, small)
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..analysis.kinds import Kind, Outcome
+from ..jax_settings import own_settings
 from ..plotting.series import Array
 from ..rules import Rule
 from ..variants import Variant
@@ -66,7 +67,7 @@ def flat_field(
     velocity = jax.vmap(field_of(variant, x0))
 
     def at(phi: Any, theta: Any) -> tuple[np.ndarray, np.ndarray]:
-        with jax.enable_x64(True):
+        with own_settings(True):
             dphi, dtheta = velocity(phi, theta)
         return rate_d * np.asarray(dphi), rate_g * np.asarray(dtheta)
 

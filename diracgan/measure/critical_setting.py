@@ -16,7 +16,7 @@ from jax import Array
 
 from ..errors import InputError, integer, one_of
 from ..game import Game, Players
-from ..jax_settings import own_settings
+from ..jax_settings import own_settings, seeded
 from ..pytrees import Pytree
 from ..records import Record
 from ..rules import Rule
@@ -140,7 +140,7 @@ def _search(at: Any, now: Setting, parameter: str, steps: int, seed: int) -> _Cr
         )
     # refuses rules without it, or whose steps are their own
     changed(now, {parameter: _value(now, parameter)})
-    return _CriticalSearch(at, now, parameter, steps, jax.random.key(seed))
+    return _CriticalSearch(at, now, parameter, steps, seeded(seed))
 
 
 def _value(now: Setting, parameter: str) -> float:

@@ -16,6 +16,7 @@ from jax.flatten_util import ravel_pytree
 
 from ..errors import InputError, one_line
 from ..game import GameLike, Players
+from ..jax_settings import own_settings
 from ..pytrees import Pytree
 from ..rules import Rule, from_optax
 from ..rules.per_player import Memory
@@ -234,7 +235,7 @@ class JaxGame:
         return self._programs[name]
 
     def _precision(self) -> Any:
-        return jax.enable_x64(self.dtype == np.float64)
+        return own_settings(self.dtype == np.float64)
 
 
 def of_losses(said: UserGame, batch: Pytree, state: Pytree) -> JaxGame:
@@ -270,7 +271,7 @@ def of_losses(said: UserGame, batch: Pytree, state: Pytree) -> JaxGame:
         return jax.tree.map(jnp.negative, down)
 
     double = any(np.asarray(x).dtype == np.float64 for x in jax.tree.leaves(players))
-    with jax.enable_x64(double):
+    with own_settings(double):
         for name in ("critic_loss", "generator_loss"):
             _scalar(name, eqx.filter_eval_shape(functools.partial(loss, name), players, batch), players)
         rule, memory = _rule(said, state, players)

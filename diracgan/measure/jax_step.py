@@ -18,6 +18,7 @@ import numpy as np
 from jax import Array
 
 from ..errors import InputError
+from ..jax_settings import seeded
 from ..numerics.reduced_order import new_directions
 from ..pytrees import Pytree
 from . import operators
@@ -100,7 +101,7 @@ class JaxStep:
 
 
 def _keys(seed: int) -> Array:
-    return jax.random.split(jax.random.key(seed), DRAWS)
+    return jax.random.split(seeded(seed), DRAWS)
 
 
 @eqx.filter_jit
@@ -127,7 +128,7 @@ def settled(at: Checkpoint, count: int, seed: int) -> Pytree:
         on = at.minibatches(at.game, key)
         return at.rule.over_a_period(on)(at.players, memory)[1], None
 
-    return jax.lax.scan(once, at.memory, jax.random.split(jax.random.key(seed), count))[0]
+    return jax.lax.scan(once, at.memory, jax.random.split(seeded(seed), count))[0]
 
 
 # ---------------- what is monitored

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError, instance, integer, number, real_array, shown
 from ..game import Game, Players, WrappedGame
-from ..jax_settings import own_settings
+from ..jax_settings import own_settings, seeded
 from ..training.games import MinibatchGame
 from . import operators
 
@@ -83,7 +83,7 @@ def gradient_covariance(
         game, players = operators.doubled((game, players))
         n = operators.flat(players).shape[0]
         onto = jnp.eye(n) if basis is None else jnp.asarray(basis, jnp.float64)
-        keys = jax.random.split(jax.random.key(seed), draws)
+        keys = jax.random.split(seeded(seed), draws)
         fields = np.asarray(_fields(game, players, keys, onto, batch))
     return np.atleast_2d(np.cov(fields, rowvar=False))
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError, callback, flag, integer, shown
 from ..game import Game, Players
-from ..jax_settings import own_settings
+from ..jax_settings import own_settings, seeded
 from ..pytrees import Pytree
 from ..rules import Rule
 from ..training.run import Run
@@ -135,7 +135,7 @@ def from_run(
         players, rule, memory = operators.doubled((run.players, run.setup.rule, run.state.inner.memory))
 
     def batches() -> Iterator[Game]:
-        key = jax.random.key(seed)
+        key = seeded(seed)
         for i in range(10**6):
             drawn = run.setup.problem.draw(jax.random.fold_in(key, i), size)
             yield operators.doubled(operators.stackable(run.game(seed=seed, batch=drawn)))

@@ -13,6 +13,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from ..errors import InputError
+from ..jax_settings import own_settings
 from ..pytrees import Pytree
 
 Product = Callable[[np.ndarray], np.ndarray]
@@ -34,7 +35,7 @@ def derivative_of_map(step: Callable[[Any], Any], state: Pytree) -> tuple[Produc
         if np.asarray(x).dtype.kind != "f":
             raise InputError(f"the state holds {np.asarray(x).dtype}; allowed: real floating-point arrays")
     double = any(np.asarray(x).dtype == np.float64 for x in leaves)
-    with jax.enable_x64(double):
+    with own_settings(double):
         flat, restore = ravel_pytree(jax.tree.map(jax.numpy.asarray, state))
 
         def moved(y: Array) -> Array:
@@ -43,7 +44,7 @@ def derivative_of_map(step: Callable[[Any], Any], state: Pytree) -> tuple[Produc
         push = jax.jit(jax.linearize(moved, flat)[1])
 
     def product(v: np.ndarray) -> np.ndarray:
-        with jax.enable_x64(double):
+        with own_settings(double):
             return np.asarray(push(jax.numpy.asarray(v, flat.dtype)))
 
     return product, len(flat), np.float64 if double else np.float32

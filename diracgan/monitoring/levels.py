@@ -87,8 +87,11 @@ def _usual_values(
 
 
 def _values(v: Variant) -> dict[str, tuple[float, float, float]]:
+    from ..jax_settings import own_settings
+
     usual = v.name in USUAL and type(v) is type(variant(v.name))
-    return _usual_values(v.name, tuple(v.hyperparameters.items())) if usual else _evaluated(v)
+    with own_settings():
+        return _usual_values(v.name, tuple(v.hyperparameters.items())) if usual else _evaluated(v)
 
 
 def _evaluated(v: Variant) -> dict[str, tuple[float, float, float]]:

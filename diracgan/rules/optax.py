@@ -15,6 +15,7 @@ from jax import Array
 
 from ..errors import InputError, one_line, shown
 from ..game import GameLike, Players
+from ..jax_settings import own_settings
 from ..parameters import check, param
 from ..pytrees import Pytree
 from ..tracing.switching import evaluate
@@ -385,7 +386,7 @@ def _answer(opt: optax.GradientTransformation, z: Pytree, state: Pytree) -> tupl
 
 def _is_steady(opt: optax.GradientTransformation) -> bool:
     """Whether no counter but ``count``, which bias corrections and schedules read, goes on for ever."""
-    with jax.enable_x64(True):
+    with own_settings(True):
         z = jnp.zeros(2)
         before = _updates(opt, z, z, opt.init(z))[1]
         after = jax.tree.leaves(_updates(opt, z, z, before)[1])
@@ -398,7 +399,7 @@ def _is_steady(opt: optax.GradientTransformation) -> bool:
 
 def _is_smooth(opt: optax.GradientTransformation) -> bool:
     """Whether three updates with gradients far below any eps are what the linearisation says."""
-    with jax.enable_x64(True):
+    with own_settings(True):
         z = jnp.array([0.3, -0.7, 0.2])
         true = linear = _state_at_rest(opt, z, opt.init(z))
         for direction in ([1.0, -2.0, 0.5], [-0.3, 1.5, 2.0], [2.0, 0.4, -1.0]):
@@ -413,7 +414,7 @@ def _is_smooth(opt: optax.GradientTransformation) -> bool:
 
 def _proportional_below(opt: optax.GradientTransformation) -> float | None:
     """The size of a lasting gradient whose step is half, or twice, of what the tiniest one's would make it."""
-    with jax.enable_x64(True):
+    with own_settings(True):
         sizes = np.append(_TINIEST, np.geomspace(*_GRADIENTS))
         z = jnp.zeros(1)
         rest = _state_at_rest(opt, z, opt.init(z))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from ..errors import InputError, integer, number, shown
+from ..errors import InputError, Written, integer, number, shown
 from ..registry import assignment
 
 MOST_VALUES = 10_000_000
@@ -84,7 +84,7 @@ def _from_values(name: str, given: object) -> np.ndarray:
 
 def _from_text(name: str, text: str) -> np.ndarray:
     if ":" in text:
-        parts = [p.strip() for p in text.split(":")]
+        parts = [Written(p.strip()) for p in text.split(":")]
         log = parts[0].lower() in ("log", "lin") and parts.pop(0).lower() == "log"
         if len(parts) != 3:
             raise InputError(f"{name}={text} is not a grid; allowed: {ALLOWED}")

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..jax_settings import own_settings
 from ..parameters import is_traced
 from ..pytrees import Pytree
 from .scalar_program import NotScalarizable, Program, trace
@@ -45,7 +46,7 @@ def _program_of(fn: Callable[..., Any], leaves: Sequence[Any], structure: Any) -
 
 @functools.lru_cache(maxsize=_MOST_KEPT)
 def _traced(fn: Callable[..., Any], structure: Any, kinds: tuple[tuple[Any, Any], ...]) -> Program | None:
-    with jax.enable_x64(True):
+    with own_settings(True):
         leaves = [jax.ShapeDtypeStruct(shape, kind) for shape, kind in kinds]
         try:
             program = trace(fn, *jax.tree.unflatten(structure, leaves))

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ..jax_settings import own_settings
 from .jaxpr import Operation, interpret, read
 from .scalar_program import NotScalarizable, Program, trace
 from .sites import COMPARE, LINEAR, exponent, inner_function, is_site, may_be_infinite, truncates
@@ -171,7 +172,7 @@ def kinks_of(fn: Callable[..., Array], constants: Sequence[Any] = ()) -> Kinks |
 
 def _program(fn: Callable[..., Array], constants: Sequence[Any]) -> Program | None:
     """The scalar program of a function of one number that reads no constant; None for any other."""
-    with jax.enable_x64(True):
+    with own_settings(True):
         try:
             program = trace(fn, np.zeros(1), *constants)
         except NotScalarizable:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError, shown
 from ..game import Players
+from ..jax_settings import seeded
 from ..parameters import Parametric
 from ..rules import Rule
 from .architecture import Architecture, players
@@ -54,7 +55,7 @@ def check_size(built: Architecture, on: Problem, batch: int, seeds: int) -> None
         raise InputError(
             f"networks of width {width} and depth {depth} are too large; allowed: {NUMBERS} parameters"
         )
-    shapes: Players = jax.eval_shape(lambda: players(built, on, jax.random.key(0)))
+    shapes: Players = jax.eval_shape(lambda: players(built, on, seeded(0)))
     count = max(sum(math.prod(x.shape) for x in jax.tree.leaves(player)) for player in shapes)
     if count * seeds > NUMBERS:
         raise InputError(

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError, word
 from ..game import Players
-from ..jax_settings import own_settings
+from ..jax_settings import own_settings, seeded
 from ..variants import Variant
 from .architecture import NORMALISING, players as fresh
 from .classifier import train_classifier
@@ -36,7 +36,7 @@ def start(made: RunConfig, players: Players | None = None) -> tuple[TrainingSetu
     """
     config = made.training
     dtype = jnp.float64 if config.dtype == "float64" else jnp.float32  # of parameters
-    keys = [jax.random.fold_in(jax.random.key(config.seed + k), 7) for k in range(config.seeds)]
+    keys = [jax.random.fold_in(seeded(config.seed + k), 7) for k in range(config.seeds)]
     on = _cast(made.problem, dtype)
     both = [fresh(made.networks, on, key) if players is None else _cast(players, dtype) for key in keys]
     classifier = None
@@ -131,7 +131,7 @@ def generators(setup: TrainingSetup, state: TrainState) -> dict[str, Any]:
 def warnings(made: RunConfig) -> list[str]:
     """What is allowed but unwise about a run, one line each."""
     found = []
-    both = jax.eval_shape(lambda: fresh(made.networks, made.problem, jax.random.key(0)))
+    both = jax.eval_shape(lambda: fresh(made.networks, made.problem, seeded(0)))
     own = type(made.variant).penalty is not Variant.penalty
     penalised = own or made.variant.modifications.keys() & {"r1", "r2", "gp"}
     norms = [[v.kind for v in getattr(one, "layers", ()) if isinstance(v, Norm)] for one in both]

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..errors import InputError, instance, integer, number
+from ..jax_settings import seeded
 from ..rules import rule
 from ..rules.adaptive import Adam
 from .architecture import _weighted
@@ -77,7 +78,7 @@ def train_classifier(
     every, seed = integer("every", every, low=1), integer("seed", seed, low=0)
     ema = number("ema", ema, low=0, high=1, open_high=True)
     adam: Any = rule("adam", lr=lr)
-    keys = jax.random.split(jax.random.key(seed), 4)
+    keys = jax.random.split(seeded(seed), 4)
     order = jax.random.permutation(keys[0], len(problem.data))
     x, y = problem.data[order], problem.labels[order]
     cut = 2 * len(x) // 3
@@ -86,7 +87,7 @@ def train_classifier(
     for k, into in ((keys[1], size), (keys[2], width)):
         layers += [_weighted(Dense, (into, width), k, "none", (2.0 / into) ** 0.5), Activation("relu")]
     net = Network(tuple(layers), _weighted(Dense, (width, problem.classes), keys[3], "none", None))
-    now, draws = (net, net, adam.init_player(net)), jax.random.key(seed + 1)
+    now, draws = (net, net, adam.init_player(net)), seeded(seed + 1)
     found: list[list[Any]] = [[], [], []]
     for start in range(0, steps, every):
         now = _learn(adam, now, (x[:cut], y[:cut]), ema, draws, jnp.int32(start), every, batch)

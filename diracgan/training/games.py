@@ -20,6 +20,7 @@ from jax.sharding import Sharding
 
 from ..errors import InputError, flag, instance, integer
 from ..game import Game, GameLike, Players, Samples, View
+from ..jax_settings import seeded
 from ..parameters import Parametric
 from ..pytrees import Pytree
 from ..variants import Variant, check_variant
@@ -386,10 +387,10 @@ def game(
     _check_made(variant, problem, conditional)
     if batch is None:
         count = integer("count", count, low=0)
-        batch = problem.everything(jax.random.key(0) if key is None else key, count)
+        batch = problem.everything(seeded(0) if key is None else key, count)
     instance("batch", batch, Batch, "what a problem draws")
     x, z = _labelled(problem, batch) if conditional else (batch.x, batch.z)
-    how.setdefault("key", jax.random.key(1) if key is None else jax.random.fold_in(key, 1))
+    how.setdefault("key", seeded(1) if key is None else jax.random.fold_in(key, 1))
     seen = how.pop("seen", PLAIN)
     for_g = how.pop("making", Pass(dtype=seen.dtype))
     return MinibatchGame(

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ..jax_settings import seeded
 from . import generation, metrics, networks, pictures
 from .alarms import Alarm, AlarmMonitor
 from .build import generators
@@ -159,7 +160,7 @@ def _measured(setup: TrainingSetup, state: TrainState) -> dict[str, Any]:
     line["singular"] = metrics.singular_values(state.inner.players)
     problem = setup.problem
     if problem.labels is not None and np.isfinite(line["loss_d"]):
-        keys = jax.random.split(jax.random.fold_in(jax.random.key(state.seed), 11), 2)
+        keys = jax.random.split(jax.random.fold_in(seeded(state.seed), 11), 2)
         batch = problem.draw(keys[0], 1024)
         if setup.classifier is not None:
             made, _ = generation.sample(setup, theta, keys[1], 1024)
@@ -175,7 +176,7 @@ def _picture(run: Run, files: RunFolder | None) -> None:
     if files is None or setup.problem.inputs == 0:
         return
     count = _GRID if setup.problem.images else _CLOUD
-    key, config = jax.random.fold_in(jax.random.key(state.seed), 13), run.config.training
+    key, config = jax.random.fold_in(seeded(state.seed), 13), run.config.training
     panels = {"data": np.asarray(setup.problem.draw(key, count).x)}
     for name, theta in generators(setup, state).items():
         made, _ = generation.sample(setup, theta, key, count, config.truncation, truncate=config.truncate)

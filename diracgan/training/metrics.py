@@ -17,6 +17,7 @@ from jax import Array
 from numpy.typing import ArrayLike
 
 from ..game import Players, loss_value
+from ..jax_settings import seeded
 from ..pytrees import Pytree
 from ..variants.constraints import constrain
 from ..variants.penalties import squared_slopes
@@ -275,7 +276,7 @@ def _scalars(
         found[f"slope_{name}"] = jnp.mean(jnp.sqrt(squared_slopes(view, some[:128])))
     if setup.problem.inputs == 0:
         return found, None
-    keys = jax.random.split(jax.random.fold_in(jax.random.key(state.seed), _LOOKING + 1))
+    keys = jax.random.split(jax.random.fold_in(seeded(state.seed), _LOOKING + 1))
     made, _ = sample(setup, generator, keys[1], _SAMPLES)
     return found, (setup.problem.draw(keys[0], _SAMPLES).x, made)
 

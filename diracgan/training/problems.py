@@ -21,7 +21,19 @@ import numpy as np
 from jax import Array
 from numpy.typing import ArrayLike
 
-from ..errors import InputError, flag, integer, mapping, number, one_line, one_of, real_array, shown, unknown
+from ..errors import (
+    InputError,
+    Written,
+    flag,
+    integer,
+    mapping,
+    number,
+    one_line,
+    one_of,
+    real_array,
+    shown,
+    unknown,
+)
 from ..game import Players
 from ..jax_settings import own_settings
 from ..registry import Registry, settings, source
@@ -250,8 +262,8 @@ def problem(name: str, **options: Any) -> Problem:
 
 
 def _typed(given: Any, usual: Any) -> Any:
-    """Text as a number, where the default is one and the text is one."""
-    if not isinstance(given, str) or type(usual) not in (int, float):
+    """What is written in a specification as a number, where the default is one and the text is one."""
+    if not isinstance(given, Written) or type(usual) not in (int, float):
         return given
     try:
         return type(usual)(given)
@@ -365,8 +377,10 @@ def samples(
 
 def _vector(name: str, value: Any) -> np.ndarray:
     entries = [value] if np.ndim(value) == 0 and not isinstance(value, str) else value
+    if isinstance(entries, Written):
+        entries = [Written(e) for e in entries.replace(";", " ").split()]
     if isinstance(entries, str):
-        entries = entries.replace(";", " ").split()
+        raise InputError(f"{name} = {shown(value)} is not a number or a list of them; allowed: real numbers")
     made = np.array([number(name, e, low=-FAR, high=FAR) for e in entries])
     if not made.size:
         raise InputError(f"{name} is empty; allowed: at least one number")

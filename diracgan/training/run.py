@@ -6,11 +6,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from ..errors import InputError, integer, unknown
 from ..game import Players
+from ..jax_settings import seeded
 from ..parameters import parameters
 from ..pytrees import Pytree
 from . import generation, metrics
@@ -90,7 +90,7 @@ class Run:
             given = {"truncation": truncation, "truncate": truncate}
             known, config = parameters(TrainingConfig), self.config.training
             limit, what = (getattr(config, n) if x is None else known[n].check(x) for n, x in given.items())
-            key, many = jax.random.key(seed), integer("count", count, low=1)
+            key, many = seeded(seed), integer("count", count, low=1)
             return np.asarray(generation.sample(self.setup, theta, key, many, limit, dropout, what)[0])
 
     def _generator(self, average: float | str | None) -> Pytree:
@@ -122,7 +122,7 @@ class Run:
         counts = integer("rows", rows, low=1), integer("points", points, low=2)
         with arithmetic(self.config):
             theta = self._generator(average)
-            return np.asarray(generation.walks(self.setup, theta, jax.random.key(seed), *counts))
+            return np.asarray(generation.walks(self.setup, theta, seeded(seed), *counts))
 
     def path(self, points: int = 21) -> dict[str, list[float]]:
         """Path angle and norm from the first seed's start to where it is: :func:`diracgan.training.metrics.path`."""
@@ -139,7 +139,7 @@ class Run:
             made = one_game(
                 s.variant,
                 s.problem,
-                jax.random.key(seed),
+                seeded(seed),
                 count=count,
                 batch=batch,
                 conditional=s.conditional,
@@ -147,4 +147,4 @@ class Run:
                 making=Pass(reference=s.reference_z),
             )
             more = {"tricks": s.tricks, "classifier": s.classifier, "past": self.state.past}
-            return dataclasses.replace(made, key=jax.random.key(seed), step=self.state.step, **more)
+            return dataclasses.replace(made, key=seeded(seed), step=self.state.step, **more)

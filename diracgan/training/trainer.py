@@ -15,6 +15,7 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ..game import Players, WrappedGame
+from ..jax_settings import seeded
 from ..pytrees import Pytree
 from ..rules.base import Rule, State, init as rule_init, step as rule_step
 from ..variants import Variant
@@ -130,7 +131,7 @@ def on_every_device(mesh: Mesh | None, tree: Pytree) -> Pytree:
 
 
 def _key(seed: Array, number: int | Array) -> Array:
-    return jax.random.fold_in(jax.random.key(seed), number)
+    return jax.random.fold_in(seeded(seed), number)
 
 
 def begin(setup: TrainingSetup, players: Players, seed: int | Array, pretrain: int = 0) -> TrainState:

@@ -13,6 +13,7 @@ from jax import Array
 from numpy.typing import ArrayLike
 
 from ..errors import InputError, unknown
+from ..jax_settings import own_settings
 from ..parameters import Parametric, parameters, plain, text
 from ..pytrees import Pytree
 from ..registry import Registry
@@ -179,6 +180,7 @@ def _refuse(variant: Variant, name: str) -> None:
         )
 
 
+@own_settings()
 def _uses_samples(variant: Variant) -> bool:
     """Whether a loss computes with the samples, not their logits alone: it then fails on samples without values."""
     logits, x = jax.ShapeDtypeStruct((1,), jnp.float32), jax.ShapeDtypeStruct((1, 2), jnp.float32)

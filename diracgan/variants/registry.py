@@ -114,7 +114,7 @@ def with_values(given: Variant, values: Mapping[str, Any]) -> Variant:
         InputError: for a name or a value that is not allowed.
 
     Example:
-        >>> with_values(variant("wgan-gp", lam=0.5), {"c": "0", "gamma": 0.1}).label
+        >>> with_values(variant("wgan-gp", lam=0.5), {"c": 0, "gamma": 0.1}).label
         'wgan-gp(lam=0.5, c=0) + r1=0.1'
     """
     values = _by_own_names(type(given), values)

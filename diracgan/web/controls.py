@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, integer, number, unknown
+from ..errors import InputError, Written, integer, number, unknown
 from .limits import bounded
 from .scene import LONGEST, MOST, Scene, affordable_scene, rule_of, start_of, variant_of
 from .shipped import FILES
@@ -154,7 +154,7 @@ def _spec(
         if n not in known:
             wrong[key] = str(unknown(f"parameter of {name}", n, known))
         else:
-            values[n] = _noted(f"{key}.{n}", wrong, _checked, known[n], str(typed) or None)
+            values[n] = _noted(f"{key}.{n}", wrong, _checked, known[n], Written(typed) or None)
     made = spec(name, values)
     if not any(k.partition(".")[0] == key for k in wrong):
         _noted(key, wrong, make, made)
@@ -180,9 +180,9 @@ def _length(typed: object, flow: bool) -> float:
     if str(typed).strip() == "":
         raise InputError(f"{name} needs a value; allowed: {name} > 0")
     if flow:
-        return number(name, typed, low=0, open_low=True, high=LONGEST["flow"])
-    number(name, typed, low=1, high=LONGEST["steps"])
-    return float(integer(name, typed, low=1))
+        return number(name, Written(typed), low=0, open_low=True, high=LONGEST["flow"])
+    number(name, Written(typed), low=1, high=LONGEST["steps"])
+    return float(integer(name, Written(typed), low=1))
 
 
 def _same(a: Any, b: Any) -> bool:

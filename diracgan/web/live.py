@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..jax_settings import seeded
 from ..pytrees import Pytree
 from .scene import Scene, rule_of, variant_of
 
@@ -91,7 +92,7 @@ def progress_of(shown: Scene, steps: int = STEPS, pause: float = _PAUSE_S) -> Ge
     with arithmetic(made):
         setup, state = start(made)
         datum = np.asarray(made.problem.data, float)[0]
-        z = jax.random.normal(jax.random.key(1), (_LATENTS, made.problem.inputs), jnp.float32)
+        z = jax.random.normal(seeded(1), (_LATENTS, made.problem.inputs), jnp.float32)
         mean = jax.jit(lambda theta: jnp.mean(theta(z), axis=0))
         phi0, *speeds = _measured(state.inner.players, z, by.is_adaptive)
         path = [np.asarray(mean(state.inner.players.theta), float) - datum]

@@ -12,6 +12,7 @@ from jax import Array
 
 from .. import dirac
 from ..game import Game, Players
+from ..jax_settings import own_settings
 from ..pytrees import Pytree
 from ..rules import Rule, init, step
 from ..variants import Variant
@@ -77,7 +78,7 @@ def generator_path(
         theta0: the start, from the datum, (2,).
         rows: how many, the start included; ``every`` steps apart.
     """
-    with jax.enable_x64(True):
+    with own_settings(True):
         mixed, w = map(jnp.asarray, critic)
         game = Game(variant, jnp.zeros((1, 2)), None, critic_of(mixed), dirac.generator)
         by = dirac.cast(moved, jnp.float64)

@@ -20,6 +20,7 @@ import numpy as np
 from .. import dirac
 from ..errors import InputError
 from ..game import GameLike, Players
+from ..jax_settings import own_settings
 from ..parameters import Parameter, parameters, plain
 from ..pytrees import Pytree
 from ..registry import source
@@ -131,7 +132,7 @@ def _last(path: Sequence[Any]) -> str:
 
 def _form(variant: Variant, dim: int) -> str:
     """The programs of one form in ``dim`` dimensions, as an object of functions."""
-    with jax.enable_x64(True):
+    with own_settings(True):
         return "{" + ",".join(_functions(variant, dim)) + "}"
 
 
@@ -237,7 +238,7 @@ def rule_source(name: str) -> str:
     forms = []
     for words in _choices(own):
         made = rule(name, lr=0.1, lr_d=0.1, lr_g=0.1, ema=0.99, **words)
-        with jax.enable_x64(True):
+        with own_settings(True):
             programs = ",".join(f"{d}:{_steps(made, d)}" for d in DIMENSIONS)
         names = json.dumps([_last(path) for path, _ in jax.tree_util.tree_flatten_with_path(made)[0]])
         forms.append(f"{json.dumps(_key(words))}:{{names:{names},{programs}}}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, number, unknown
+from ..errors import InputError, Written, number, unknown
 from ..registry import settings as read_settings
 from .limits import LONGEST_TEXT, affordable, bounded
 
@@ -62,7 +62,7 @@ def start_of(name: str, text: Any) -> tuple[float, ...]:
         >>> start_of("phi0", "1,-2")
         (1.0, -2.0)
     """
-    parts = str(text).split(",")
+    parts = [Written(p) for p in str(text).split(",")]
     if not 1 <= len(parts) <= 2:
         raise InputError(f"{name} has {len(parts)} numbers; allowed: 1 or 2")
     return tuple(number(name, p, low=-_REACH, high=_REACH) for p in parts)
@@ -111,7 +111,7 @@ def rule_of(spec: str) -> Rule | None:
     return made
 
 
-def settings(text: str) -> dict[str, str]:
+def settings(text: str) -> dict[str, Written]:
     """Name -> text of ``k=v,...``, of a page's length.
 
     Example:

@@ -21,6 +21,7 @@ MODULES = (
     "tracing",
     "dirac.py",
     "game.py",
+    "jax_settings.py",
     "instance_noise.py",
     "outside_values.py",
     "analysis/linear/decision.py",

@@ -135,6 +135,7 @@ def wrong_values(hint):
         values.append("x")
     if kinds & {int, float} and not array:
         values += [math.nan, 2 + 1j]
+        values += [] if str in kinds or anything else ["1"]
         values += [] if float in kinds else [0.5]
     if not (kinds & {int, float, bool} or anything or array):
         values.append(3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 
@@ -12,6 +13,15 @@ import pytest
 import diracgan as dg
 from diracgan.errors import InputError, instance, one_of, real_array, word
 from diracgan.game import Players
+from diracgan.parameters import parameters
+from diracgan.rules import RULES
+from diracgan.training import Architecture
+from diracgan.training.alarms import Alarms
+from diracgan.training.config import TrainingConfig, configure
+from diracgan.training.problems import PROBLEMS, options
+from diracgan.training.tricks import TRICKS
+from diracgan.variants import modifiers
+from diracgan.variants.base import VARIANTS
 
 
 class Odd:
@@ -199,3 +209,47 @@ def test_what_is_masked_in_a_log_is_missing():
     hidden = np.ma.array(LOG, mask=np.arange(len(LOG)) == 7)
     hidden.data[7] = 1e9
     assert np.max(dg.diagnose({"d": hidden}).log.values) == np.max(np.delete(LOG, 7))
+
+
+def numbers_of(cls):
+    """Name -> a value of the parameter as text, of every parameter that is a number, a whole one or a truth value."""
+    words = {"number": "0.5", "integer": "3", "flag": "true"}
+    return {n: words[p.kind] for n, p in parameters(cls).items() if p.kind in words}
+
+
+def makers():
+    """What takes parameters by name: a label, how it is made, and which of them are no text."""
+    for name in RULES:
+        yield f"rule {name}", functools.partial(dg.rule, name), numbers_of(RULES[name])
+    for name in VARIANTS:
+        yield f"variant {name}", functools.partial(dg.variant, name), numbers_of(VARIANTS[name])
+    for name in TRICKS:
+        yield f"trick {name}", functools.partial(dg.training.trick, name), numbers_of(TRICKS[name])
+    for name in PROBLEMS:
+        usual = options(name)
+        given = {n: str(x) for n, x in usual.items() if isinstance(x, (int, float))}
+        if "path" not in usual:  # a file that is not there is said first
+            yield f"problem {name}", functools.partial(dg.training.problem, name), given
+    added = {n: "0.5" for n, p in modifiers().items() if p.kind == "number"}
+    yield "with_", V.with_, added
+    for what, cls in {"networks": Architecture, "alarms": Alarms}.items():
+        yield what, lambda what=what, **given: configure(V, "ring8", **{what: given}), numbers_of(cls)
+    yield "run", lambda **given: configure(V, "ring8", training=given), numbers_of(TrainingConfig)
+
+
+@pytest.mark.parametrize(("make", "given"), [pytest.param(m, g, id=i) for i, m, g in makers()])
+def test_text_is_no_number_of_what_is_made_by_name(make, given):
+    """``lr="0.1"`` in Python is a slip; what is written in ``NAME:lr=0.1`` or on a command line is read."""
+    for name, text in given.items():
+        for value in (text, np.str_(text), np.array(text), [text]):
+            with pytest.raises(
+                InputError, match=f"{name}.* is not (a|made of|a whole|a truth) ?(number|value)"
+            ):
+                make(**{name: value})
+
+
+def test_what_is_written_in_a_specification_is_read():
+    assert dg.variant("ns:r1=0.3").modifications["r1"] == 0.3
+    assert dg.rule("adam:lr=0.1,alternating=true,eps=1e-6").hyperparameters["lr"] == 0.1
+    assert dg.training.problem("ring8:std=0.1").name == "ring8"
+    assert dg.training.trick("soft-labels:below=0.2").below == 0.2

@@ -271,6 +271,12 @@ def test_turning_finds_the_rotation_under_adam():
     rule = dg.rule("adam", lr=0.05, beta1=0.5, eps=1.0)
     made = game(dg.variant("wgan-linear"), jnp.zeros(1))
     found = dg.measure.spectrum(made, "turning", players=at, rule=rule, of="step", k=2)
-    np.testing.assert_allclose(np.abs(np.angle(found.eigenvalues)), 0.05, rtol=0.05)
+    # along an eigenvector of the rotation m+ = b m + (1 - b) i w z and z+ = z + a m+, with a = lr/eps: for z+ = mu z,
+    # m+ = (mu - 1) z/a, and so (mu - 1)(mu - b) = a (1 - b) i w mu
+    truth = np.roots([1.0, -(1.5 + 0.05 * 0.5j), 0.5])
+    slow = truth[np.argmax(np.abs(truth))]
+    above = found.eigenvalues[np.argmax(found.eigenvalues.imag)]
+    np.testing.assert_allclose(above, slow, rtol=1e-9)
+    np.testing.assert_allclose(np.sort(found.eigenvalues.imag), [-slow.imag, slow.imag], rtol=1e-9)
     fastest = dg.measure.spectrum(made, "fastest", players=at, rule=rule, of="step", k=1)
     assert abs(fastest.eigenvalues[0]) < 0.6  # the first moment's decay

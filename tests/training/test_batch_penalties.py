@@ -57,6 +57,59 @@ def test_penalties_are_those_of_the_whole_batch(networks):
             assert float(loss - bare) == pytest.approx(value, rel=1e-6)
 
 
+def in_torch(torch, critic):
+    """The same critic in PyTorch, with the same numbers."""
+    layers = []
+    for layer in (*critic.layers, critic.head):
+        match type(layer).__name__:
+            case "Dense":
+                made = torch.nn.Linear(*layer.w.shape, bias=layer.b is not None, dtype=torch.float64)
+                numbers = [np.asarray(layer.w).T, *([] if layer.b is None else [np.asarray(layer.b)])]
+            case "Norm":
+                made = torch.nn.BatchNorm1d(len(layer.gain), track_running_stats=False, dtype=torch.float64)
+                numbers = [np.asarray(layer.gain), np.asarray(layer.shift)]
+            case _:
+                made, numbers = torch.nn.Tanh(), []
+        for ours, theirs in zip(numbers, made.parameters(), strict=True):
+            theirs.data = torch.tensor(ours.copy())
+        layers.append(made)
+    return torch.nn.Sequential(*layers, torch.nn.Flatten(0))
+
+
+def test_penalties_under_batch_norm_and_their_gradients_are_pytorchs():
+    """Seven samples of five numbers, three hidden layers: by ``torch.autograd`` itself."""
+    torch = pytest.importorskip("torch")
+    draw = np.random.default_rng(0).normal
+    with jax.enable_x64(True):
+        on = dg.training.samples(draw(size=(7, 5)), latent=5)
+        made = Architecture(width=8, depth=3, norm_d="batch", activation_d="tanh", activation_g="tanh")
+        both = jax.tree.map(
+            lambda a: jnp.asarray(0.6 * draw(size=a.shape)), players(made, on, jax.random.key(0))
+        )
+        critic, bare = in_torch(torch, both.phi), game(dg.variant("ns"), on, jax.random.key(1))
+        x_real, x_fake = np.asarray(bare.x_real, float), np.asarray(both.theta(bare.z), float)
+
+        def slopes(x):
+            x = torch.tensor(x, requires_grad=True)
+            return torch.autograd.grad(critic(x).sum(), x, create_graph=True)[0]
+
+        truth = {
+            "r1": 0.5 * (slopes(x_real) ** 2).sum(1).mean(),
+            "r2": 0.5 * (slopes(x_fake) ** 2).sum(1).mean(),
+            "gp": ((slopes(0.5 * (x_real + x_fake)).norm(dim=1) - 1.0) ** 2).mean(),
+        }
+        for name, theirs in truth.items():
+            penalised = game(dg.variant("ns").with_(**{name: 1.0}), on, jax.random.key(1))
+            ours, slope = jax.value_and_grad(
+                lambda phi, p=penalised: (
+                    p.critic_loss(Players(phi, both.theta)) - bare.critic_loss(Players(phi, both.theta))
+                )
+            )(both.phi)
+            assert float(ours) == pytest.approx(float(theirs.detach()), rel=1e-12)
+            first = torch.autograd.grad(theirs, critic[0].weight, retain_graph=True)[0]
+            np.testing.assert_allclose(slope.layers[0].w.T, first.numpy(), rtol=1e-9, atol=1e-12)
+
+
 def test_where_samples_do_not_mix_the_whole_batch_is_each_sample():
     with jax.enable_x64(True):
         on = problem("curve", count=6)
