@@ -166,7 +166,7 @@ def speeds(system: DiracSystem, y: Array, regime: Regime, k: int, shared: np.nda
     if they led back. Both are 0 where they lead back beside the surface alone and not as a root does, as g and -|g|^3:
     no motion comes to it in a finite time, and nothing holds one there.
     """
-    return _told(_Beside(system, y, regime, k, shared))
+    return _told(_SpeedsBeside(system, y, regime, k, shared))
 
 
 def speeds_where_met(
@@ -177,7 +177,7 @@ def speeds_where_met(
     Where both sides lead back, however slowly, no more than an error of integration has met it: then the speeds are
     those beside it, as if they led back.
     """
-    seen = _Beside(system, y, regime, k, shared)
+    seen = _SpeedsBeside(system, y, regime, k, shared)
     slower = max(far for far, _ in seen.beside)
     held = slower < 0 and seen.root is None and slower < -_VANISHES * seen.foot.through
     if held and _stands(system, y, regime, seen.normal, -slower):
@@ -185,7 +185,7 @@ def speeds_where_met(
     return _told(seen)
 
 
-def _told(seen: _Beside) -> tuple[float, float]:
+def _told(seen: _SpeedsBeside) -> tuple[float, float]:
     here, there = seen.on
     if (back := seen.root) is not None:
         return (here, there) if seen.foot.pushes else (back, -back)
@@ -206,7 +206,7 @@ class _Foot(NamedTuple):
     through: float
 
 
-class _Beside:
+class _SpeedsBeside:
     """Speeds away from surface k along its ``normal``, towards this side.
 
     Attributes:
