@@ -333,15 +333,16 @@ def spread(x: ArrayLike) -> np.ndarray:
 def mean_frequency(x: ArrayLike) -> np.ndarray:
     """The mean rate at which series (..., steps) pass their own straight lines, radians per iteration; NaN at rest.
 
-    By Rice's formula sqrt(E x'^2/E x^2), for x(t + 1) - x(t): of a single frequency w exactly w. Many more crossings
-    than peaks of a spectrum go into it, so that it scatters little from run to run.
+    By Rice's formula sqrt(E x'^2/E x^2), for x(t + 1) - x(t): of a long series of one frequency w it is w, to about one
+    part in the radians that the series turns by. Many more crossings than peaks of a spectrum go into it, so that
+    it scatters little from run to run.
 
     References:
         Rice 1945, Mathematical Analysis of Random Noise (doi 10.1002/j.1538-7305.1945.tb00453.x), section 3.3.
 
     Example:
         >>> import numpy as np
-        >>> round(float(mean_frequency(np.sin(0.1 * np.arange(2000)))), 4)
+        >>> round(float(mean_frequency(np.sin(0.1 * np.arange(2000)))), 3)  # 200 radians: to half a percent
         0.1
     """
     from scipy.signal import detrend

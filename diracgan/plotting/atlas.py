@@ -193,7 +193,7 @@ def adaptive_figure(found: AdaptiveChart) -> Figure:
         >>> over, rule = ("gamma=0.01:0.1", "lr=0.001:0.01"), dg.rule("adam", beta1=0.5, beta2=0.99)
         >>> found = dg.bifurcation.adaptive_chart(dg.variant("ns"), over, rule, cells=2)
         >>> " ".join(adaptive_figure(found).texts[0].get_text().split()).split(": ")[-1]
-        'onto a limit cycle at all of 4 points, |φ| = 0.00668 to 0.23'
+        'onto a limit cycle at all of 4 points, |φ| = 0.0181 to 0.364'
     """
     holds("found", found, ("kinds", "parameters"), "what dg.bifurcation.adaptive_chart returns")
     what = spanned_over(f"{found.variant}, {found.rule}", found)
