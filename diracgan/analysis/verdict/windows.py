@@ -111,10 +111,10 @@ def curves_in_turn(stretch: Stretch) -> int:
     from scipy.sparse.csgraph import minimum_spanning_tree
     from scipy.spatial.distance import cdist
 
+    distances = cdist(stretch.zs, stretch.zs)
     for count in range(T.most_curves, 1, -1):
-        first, *others = (stretch.zs[k::count] for k in range(count))
-        apart = np.min(cdist(first, np.concatenate(others)))
-        among = cdist(first, first)
+        among, *others = (distances[::count, k::count] for k in range(count))
+        apart = min(np.min(other) for other in others)
         # along the curve no gap is narrower than the largest distance to a nearest neighbour: mostly that tells already
         if not apart > T.curves_apart * np.max(np.min(among + np.diag(np.full(len(among), np.inf)), axis=1)):
             continue

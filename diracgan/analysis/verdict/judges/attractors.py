@@ -245,8 +245,33 @@ def _invariant_circle(numbers: dict[str, Any], found: Exponents, period: float |
     )
 
 
+def rough_period(case: Case, stretch: Stretch) -> float | None:
+    """The mean period of the iterations after a window to some four digits; None for no turns.
+
+    For what every window is asked again; :func:`mean_period` tells it in an answer, at many times the steps.
+    """
+    turning = _turning(case, stretch)
+    if turning is None:
+        return None
+    guess, ahead = turning
+    return windows.mean_period(ahead) or guess
+
+
 def mean_period(case: Case, stretch: Stretch) -> float | None:
-    """The mean period of iterations over a longer run, with some eight rows in each; None for no turns."""
+    """The same to all its digits, over a longer run."""
+    turning = _turning(case, stretch)
+    if turning is None:
+        return None
+    guess, ahead = turning
+    seen, length = [ahead], float(ahead.t[-1] - case.time)
+    while len(seen) < T.stretches_met and len(seen) * length < T.chaotic_iterations:
+        seen.append(case.motion.advance(seen[-1].end, seen[-1].time, length, 1))
+    t, zs = (np.concatenate([getattr(part, name) for part in seen]) for name in ("t", "zs"))
+    return windows.mean_period(seen[-1]._replace(t=t, zs=zs)) or guess
+
+
+def _turning(case: Case, stretch: Stretch) -> tuple[float, Stretch] | None:
+    """A guess of the period, and what comes after a window with some eight rows in each turn; None for no turns."""
     period, span = windows.mean_period(stretch), float(stretch.t[-1] - stretch.t[0])
     # until it has seen three turns
     for length in sorted({case.affordable(longer * span) for longer in T.longer_windows}):
@@ -254,11 +279,7 @@ def mean_period(case: Case, stretch: Stretch) -> float | None:
     if period is None:
         return None
     rows = int(np.clip(period // T.rows_of_a_period, 1, max(16, span / len(stretch.t))))
-    seen = [case.motion.advance(stretch.end, case.time, rows * len(stretch.t), 1)]
-    while len(seen) < T.stretches_met and len(seen) * rows * len(stretch.t) < T.chaotic_iterations:
-        seen.append(case.motion.advance(seen[-1].end, seen[-1].time, rows * len(stretch.t), 1))
-    t, zs = (np.concatenate([getattr(part, name) for part in seen]) for name in ("t", "zs"))
-    return windows.mean_period(seen[-1]._replace(t=t, zs=zs)) or period
+    return period, case.motion.advance(stretch.end, case.time, rows * len(stretch.t), 1)
 
 
 def circles_in_turn(case: Case, numbers: dict[str, Any]) -> Answer | None:

@@ -62,14 +62,14 @@ def wanders(case: Case, stretch: Stretch) -> Answer | None:
     never_repeats = orbit is None or (orbit.method is Method.LYAPUNOV and not orbit.repels)
     if never_repeats and (several := attractors.circles_in_turn(case, numbers)):
         return several
-    period = None if orbit is None else orbit.period
     if orbit is not None:
-        numbers |= numbers_of(orbit)
         case.note(f"multipliers by {orbit.method}")
         if orbit.repels:
             return separates(case, orbit, numbers)
+        orbit = told(case, stretch, orbit)
+        numbers |= numbers_of(orbit)
     case.note("six windows at growing times show the same orbit, with differences that have no trend")
-    return _on_cycle(numbers, period)
+    return _on_cycle(numbers, None if orbit is None else orbit.period)
 
 
 def _on_cycle(numbers: dict[str, Any], period: float | None) -> Answer:
@@ -136,7 +136,7 @@ def refined(case: Case, stretch: Stretch) -> Orbit | None:
     orbit = periodic_points(motion, stretch.end)
     if orbit is not None:
         return orbit
-    period = attractors.mean_period(case, stretch)
+    period = attractors.rough_period(case, stretch)
     if period is None:
         return None
     multipliers, errors, looked = _along(cast(DiscreteSystem, motion), stretch.end, period)
@@ -144,6 +144,14 @@ def refined(case: Case, stretch: Stretch) -> Orbit | None:
     if not np.all(np.isfinite(multipliers)):
         return None
     return Orbit(flat, period, multipliers, Method.LYAPUNOV, np.maximum(errors, T.lyapunov_error))
+
+
+def told(case: Case, stretch: Stretch, orbit: Orbit) -> Orbit:
+    """The orbit as an answer tells it: of steps that never repeat, with all digits of the mean period."""
+    if orbit.method is not Method.LYAPUNOV:
+        return orbit
+    period = attractors.mean_period(case, stretch) or orbit.period
+    return orbit._replace(period=period, multipliers=orbit.multipliers ** (period / orbit.period))
 
 
 def _along(motion: DiscreteSystem, state: Pytree, period: float) -> tuple[np.ndarray, np.ndarray, int]:
@@ -212,7 +220,7 @@ def separates(case: Case, orbit: Orbit, numbers: dict[str, Any]) -> Answer:
         if is_known and is_on_a_curve(case):
             off = f"{longer.value:.2g} +- {longer.error:.1g}"
             case.note(f"over a longer run its largest Lyapunov exponent is {off}, which is not told from 0")
-            return _on_cycle(numbers, orbit.period)
+            return _on_cycle(numbers, told(case, case.looks[-1].stretch, orbit).period)
     if longer is not None and (longer.fades or not longer.positive):
         part = "part ever more slowly" if longer.fades else "do not part as far as a long run tells"
         falls = ", and falls as the run goes on" if longer.fades else ""

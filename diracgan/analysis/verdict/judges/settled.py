@@ -36,15 +36,18 @@ def no_longer_changes(case: Case, stretch: Stretch) -> Answer | None:
     if not plain and not attracts:
         return None  # its extents are read off rows, which a kink between two of them blurs
     if orbit is not None:
+        shears = orbit.repels and orbit.method is Method.LYAPUNOV and attractors.only_shears(case)
+        if shears or not orbit.repels:
+            orbit = periodic_orbits.told(case, stretch, orbit)
         radii |= periodic_orbits.numbers_of(orbit) | periodic_orbits.radii_of(case, orbit)
         if orbit.method is not Method.LYAPUNOV or not orbit.repels:  # what wanders has no period
             case.note(
                 f"refined by {orbit.method}: period {orbit.period:.8g}, "
                 f"multipliers {formatting.complexes(orbit.multipliers)}"
             )
-        if orbit.repels:
-            if orbit.method is not Method.LYAPUNOV or not attractors.only_shears(case):
-                return periodic_orbits.separates(case, orbit, radii)
+        if orbit.repels and not shears:
+            return periodic_orbits.separates(case, orbit, radii)
+        if shears:
             radii = {k: v for k, v in radii.items() if not k.startswith("floquet")}
             case.note(
                 "over a longer run all Lyapunov exponents are 0: neighbours part like n, not exponentially"
