@@ -90,7 +90,7 @@ def _values(v: Variant) -> dict[str, tuple[float, float, float]]:
     from ..jax_settings import own_settings
 
     usual = v.name in USUAL and type(v) is type(variant(v.name))
-    with own_settings():
+    with own_settings(True):
         return _usual_values(v.name, tuple(v.hyperparameters.items())) if usual else _evaluated(v)
 
 
