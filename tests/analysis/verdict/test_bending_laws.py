@@ -202,3 +202,24 @@ def test_a_creep_whose_exponent_is_no_fraction_says_how_far_its_constant_is_know
     assert abs(numbers["exponent"] - p) < 2 * numbers["exponent_error"]
     expected = r * ((q - 1) * (q + 1) * r ** (2 * q)) ** -p
     assert abs(numbers["constant"] - expected) < numbers["constant_error"] < 0.5 * expected
+
+
+class Roots(Slides):
+    """phi' = -|phi theta|^p sign(phi theta) theta - phi, theta' = phi: with p < 1 it rests at phi = 0 after some time.
+
+    |phi|^(1 - p) falls at least as fast as -(1 - p) |theta|^(1 + p), theta being at least theta0 > 0.
+    """
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return jnp.mean(jnp.abs(fake) ** (self.q + 1)) / (self.q + 1)
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        return jnp.sum(phi**2) / 2
+
+
+@pytest.mark.parametrize("p", slow_but([0.5, 0.7], 0.7))
+def test_a_rest_is_not_a_narrow_orbit_that_drifts(p):
+    """Its swings are those of rounding: "goes round and drifts by about 0" was said, until t = inf."""
+    found = told(Roots(q=p), 0.4, 0.3)
+    assert found.kind in ("stuck", "undecided")
+    assert "goes round" not in found.text and "inf" not in found.text.replace("finite", "")

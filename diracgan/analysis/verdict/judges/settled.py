@@ -88,6 +88,8 @@ def drifts_far_out(case: Case, stretch: Stretch) -> Answer | None:
     paces = np.diff(middles, axis=0) / np.diff([look.time for look in late])[:, None]
     pace = paces[-1]
     speed = float(np.linalg.norm(pace))
+    if speed * case.time <= T.rounding * np.max(np.abs(middles[-1])):
+        return None  # a narrow swing about a place is one of its rounding
     if not np.max(np.linalg.norm(paces[-T.seen_to_leave :] - pace, axis=1)) <= T.steady_pace * speed:
         return None
     if speed * float(np.ptp(now.stretch.t)) > T.drifts * now.diameter:
