@@ -165,7 +165,9 @@ class Registry(Generic[T]):
         if not name and len(names) == 1:
             name = names[0]
         if name not in names:
-            raise unknown(f"{self.kind} in {source}", name, names)
+            wrong = unknown(f"{self.kind} in {source}", name, names)
+            how = f"a class there becomes a {self.kind} by the decorator that registers it under a name"
+            raise wrong if names else InputError(f"{wrong}: {how}")
         return name, rest
 
     def parts(self, spec: str) -> SpecParts:

@@ -101,7 +101,7 @@ BAD = [
     (["-v", "syntax.py:fine"], ["syntax.py", "line 2", "SyntaxError"]),
     (["-v", "quits.py:fine"], ["quits.py", "SystemExit"]),
     (["-v", "fine.py:fien"], ["'fien'", "did you mean 'fine'"]),
-    (["-v", "empty.py:fine"], ["'fine'", "Allowed: none"]),
+    (["-v", "empty.py:fine"], ["'fine'", "Allowed: none", "decorator that registers"]),
     (["-v", "fine.py:fine:k=x"], ["k = 'x'", "not a number"]),
     (["-v", "fine.py:fine:j=1"], ["'j'", "k"]),
     (["-v", "vec.py:vec"], ["vec", "scalar", "(3,)"]),
