@@ -158,7 +158,7 @@ class Thresholds:
     steeper: tuple[float, float] = (0.0376, 0.9)
     grows: float = 0.0072  # the same: what grows by more has no slope
     steeper_alike: float = 0.1  # by which that growth may differ: that of a logarithm does by a fifth
-    nearer_stuck: float = 1e-2  # of that, where a jump is as large and a root is not
+    nearer_stuck: float = 1e-6  # of that, where a jump is as large, a root is not, nor a steep layer
     large: float = 1e3  # times the motion's first size: what stops nearer is a singularity of the field
     near_the_end: float = 0.9  # of the last rows of a blow-up: from there on its time is told no more
     grows_at_the_end: float = 1.5  # it grows by more: a pole of degree p by 1e14^p, a law t^p by 1.1^p

@@ -223,3 +223,22 @@ def test_a_rest_is_not_a_narrow_orbit_that_drifts(p):
     found = told(Roots(q=p), 0.4, 0.3)
     assert found.kind in ("stuck", "undecided")
     assert "goes round" not in found.text and "inf" not in found.text.replace("finite", "")
+
+
+class Layer(Slides):
+    """phi' = -clip(phi theta, -1, 1) theta - |phi|^(1/2) sign(phi), theta' = phi: as steep as theta^2 at phi = 0."""
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        size = jnp.abs(fake)
+        return jnp.mean(jnp.where(size < 1, fake**2 / 2, size - 0.5))
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        return jnp.sum(jnp.abs(phi) ** 1.5) / 1.5
+
+
+def test_a_layer_a_millionth_as_wide_as_the_state_is_no_jump():
+    """phi' = -|theta| - phi^(1/2) until phi = 1e-4: theta^2 - phi^2 grows by the integral of 2 phi^(3/2)."""
+    found = told(Layer(), 1e3, -1e4)
+    assert found.kind == "stuck" and "finite time" in found.text
+    theta = -np.sqrt(1e8 - 1e6 + 2 * 1e3**1.5 * 0.1 / 2.5)
+    np.testing.assert_allclose(found.numbers["limit_theta"], theta, rtol=1e-6)
