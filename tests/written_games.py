@@ -336,3 +336,18 @@ class Relents(Stopped):
 
     def _beyond(self, phi, theta):
         return jnp.maximum(phi - 1.0, 0.0) + self.m / self.c * phi / (1.0 + (10.0 * theta + 2.0) ** 2)
+
+
+class Bowl(dg.Variant):
+    """phi' = -sign(phi_i) |phi_i|^q, theta' = phi: phi = (phi0^(1 - q) + (q - 1) t)^(-1/(q - 1))."""
+
+    q: float = 3.0
+
+    def critic_loss(self, real, fake, x_real, x_fake):
+        return 0.0 * jnp.mean(real)
+
+    def generator_loss(self, real, fake, x_real, x_fake):
+        return -jnp.mean(fake)
+
+    def penalty(self, critic, phi, x_real, x_fake):
+        return jnp.sum(jnp.abs(phi) ** (self.q + 1)) / (self.q + 1)

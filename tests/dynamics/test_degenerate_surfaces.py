@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
+from written_games import Bowl
 
 import diracgan as dg
 from diracgan.analysis.dynamical_system import ContinuousSystem
@@ -501,21 +502,6 @@ def test_a_solver_of_scipy_ends_where_the_field_has_no_value(method):
     found = engine(method, "scipy")[1](system, plain(np.zeros(0)), np.zeros(2), span)
     assert (found.failure, found.t, found.steps) == ("stiff", 0.5, 0)
     assert np.isnan(found.ys).all()
-
-
-class Bowl(dg.Variant):
-    """phi' = -sign(phi_i) |phi_i|^q, theta' = phi: phi = (phi0^(1 - q) + (q - 1) t)^(-1/(q - 1))."""
-
-    q: float = 3.0
-
-    def critic_loss(self, real, fake, x_real, x_fake):
-        return 0.0 * jnp.mean(real)
-
-    def generator_loss(self, real, fake, x_real, x_fake):
-        return -jnp.mean(fake)
-
-    def penalty(self, critic, phi, x_real, x_fake):
-        return jnp.sum(jnp.abs(phi) ** (self.q + 1)) / (self.q + 1)
 
 
 @pytest.mark.parametrize(

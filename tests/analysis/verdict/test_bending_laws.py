@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from selection import slow_but
+from written_games import Bowl
 
 import diracgan as dg
 from diracgan.variants import Variant
@@ -37,13 +38,6 @@ class Slides(Variant):
 
     def penalty(self, critic, phi, x_real, x_fake):
         return jnp.sum((phi - self.at) ** (self.q + 1)) / (self.q + 1)
-
-
-class Even(Slides):
-    """phi' = -|phi|^q sign(phi), theta' = phi: steps may lead past phi = 0."""
-
-    def penalty(self, critic, phi, x_real, x_fake):
-        return jnp.sum(jnp.abs(phi) ** (self.q + 1)) / (self.q + 1)
 
 
 STEPS = dg.rule("simultaneous", lr=0.1)
@@ -114,7 +108,7 @@ def test_the_law_of_steps_that_adam_no_longer_scales(lr, phi):
 
     Then theta = 3 1.5^(-2/3) (lr n/eps)^(1/3). Before that theta grows like n, and in between sizes pass n^0.5.
     """
-    found = told(Even(q=2.5), phi, 0.3, dg.rule("adam", lr=lr))
+    found = told(Bowl(q=2.5), phi, 0.3, dg.rule("adam", lr=lr))
     assert found.kind == "diverges"
     assert -found.numbers["exponent"] == pytest.approx(1 / 3, abs=found.numbers["exponent_error"])
     if "constant" in found.numbers:
@@ -129,7 +123,7 @@ def test_a_law_that_is_years_away_is_not_told_by_the_one_before_it(lr, phi):
 
     From then on theta grows like n^(1/2); until then steps are shorter than lr by phi/(phi + eps), ever more of it.
     """
-    found = told(Even(), phi, 0.3, dg.rule("adam", lr=lr))
+    found = told(Bowl(), phi, 0.3, dg.rule("adam", lr=lr))
     assert found.kind == "diverges" and "exponent" not in found.numbers
     assert found.time < 0.1 / (2 * lr * EPS)
 

@@ -301,31 +301,18 @@ CASES: dict[str, Derived] = {
         ONE,
     ),
     # phi . x0 = 0.62 falls, and what is across x0 stays
-    "roots-under-slopes-2": Derived(
-        RootsUnderSlopes(k=1e-2),
-        [0.5, 0.4],
-        [0.3, -0.7],
-        "stuck",
-        {"capture_time": fallen(0.7, 1e-2, HALF), "limit_phi": [0.128, -0.096]},
-        {"x0": [0.6, 0.8]},
-    ),
-    # at 1e-14 beside phi . x0 = 0, where rounding leaves it, phi^p is not small yet
-    "cube-roots-under-slopes-2": Derived(
-        RootsUnderSlopes(k=1e-2, p=1 / 3),
-        [0.5, 0.4],
-        [0.3, -0.7],
-        "stuck",
-        {"capture_time": fallen(0.7, 1e-2, 1 / 3), "limit_phi": [0.128, -0.096]},
-        {"x0": [0.6, 0.8]},
-    ),
-    "fourth-roots-under-slopes-2": Derived(
-        RootsUnderSlopes(k=1e-2, p=1 / 4),
-        [0.5, 0.4],
-        [0.3, -0.7],
-        "stuck",
-        {"capture_time": fallen(0.7, 1e-2, 1 / 4), "limit_phi": [0.128, -0.096]},
-        {"x0": [0.6, 0.8]},
-    ),
+    # and at 1e-14 beside phi . x0 = 0, where rounding leaves it, phi^p of a small p is not small yet
+    **{
+        f"{roots}-under-slopes-2": Derived(
+            RootsUnderSlopes(k=1e-2, p=p),
+            [0.5, 0.4],
+            [0.3, -0.7],
+            "stuck",
+            {"capture_time": fallen(0.7, 1e-2, p), "limit_phi": [0.128, -0.096]},
+            {"x0": [0.6, 0.8]},
+        )
+        for roots, p in (("roots", HALF), ("cube-roots", 1 / 3), ("fourth-roots", 1 / 4))
+    },
     # phi' = -|phi|^p arrives at phi0^(1 - p)/(1 - p), though its slope is hardly steep at any distance that floats show
     "nearly-linear-still": Derived(
         Falls(k=0.95, moves=0.0), [0.64], [0.3], "stuck", {"capture_time": 20 * 0.64**0.05}, ONE
